@@ -1,0 +1,1 @@
+"""The vocabulary: frozen dataclasses, enums and identifiers that every other part speaks. Pure."""
