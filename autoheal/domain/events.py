@@ -265,6 +265,15 @@ class CauseAssessed:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionHeld:
+    """A policy's ``for:`` line became true at ``since``, or (None) is no longer true."""
+
+    key: str
+    since: datetime | None
+    kind: Literal["condition_held"] = "condition_held"
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionMade:
     decision: Decision
     kind: Literal["decision_made"] = "decision_made"
@@ -351,9 +360,21 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True)
 class IncidentEscalated:
+    """``final``: nothing more is done by itself, since nobody can say what state the world is in."""
+
     incident: IncidentId
     detail: str
+    final: bool = False
     kind: Literal["incident_escalated"] = "incident_escalated"
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentReopened:
+    """An escalated incident got a new symptom: the policies are asked again."""
+
+    incident: IncidentId
+    detail: str
+    kind: Literal["incident_reopened"] = "incident_reopened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +414,7 @@ Event = Annotated[
     | IncidentGrew
     | IncidentMerged
     | CauseAssessed
+    | ConditionHeld
     | DecisionMade
     | RungSkipped
     | ApprovalAsked
@@ -404,6 +426,7 @@ Event = Annotated[
     | IncidentMitigated
     | AttemptFailed
     | IncidentEscalated
+    | IncidentReopened
     | IncidentClosed,
     Field(discriminator="kind"),
 ]

@@ -11,7 +11,8 @@ from typing import NewType
 
 ModelName = NewType("ModelName", str)
 Version = NewType("Version", str)
-Target = NewType("Target", str)
+#: What an alarm or incident is about; a plain string, since a model's name is one.
+Target = str
 #: ``target|monitor|subject``: one alarm for ever.
 AlarmKey = NewType("AlarmKey", str)
 IncidentId = NewType("IncidentId", str)

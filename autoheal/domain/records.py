@@ -95,15 +95,22 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One rung that was tried in an incident and how it ended."""
+    """One rung that was tried in an incident and how it ended; ``runs`` has one run per affected model.
+
+    ``on_recovery`` and ``verify`` are pinned from the policy as it was when the attempt began. A ``recovery`` attempt
+    is the way back from a stand-in.
+    """
 
     rung: int
     policy: str
     runbook: str
-    run: RunId
+    runs: tuple[RunId, ...]
     at: datetime
-    outcome: Literal["running", "healed", "not_healed", "failed", "skipped"] = "running"
+    outcome: Literal["running", "mitigated", "healed", "not_healed", "failed", "skipped"] = "running"
     detail: str = ""
+    on_recovery: str = ""
+    verify: VerifySpec = field(default_factory=VerifySpec)
+    recovery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,7 @@ class Incident:
     """Everything that belongs together about one target, from first symptom to verified recovery.
 
     ``models`` are those affected (one for a model's own incident, all that share the feed for an upstream one).
-    ``quiet_since`` is since when none of its alarms has a symptom; ``deadline`` ends the present verification.
+    ``deadline`` ends the present verification; ``needs_person`` forbids any further automatic step.
     """
 
     id: IncidentId
@@ -130,6 +137,8 @@ class Incident:
     verify: VerifySpec | None = None
     verified: bool = False
     closed_at: datetime | None = None
+    escalated_at: datetime | None = None
+    needs_person: bool = False
     outcome: str = ""
     decision: DecisionId | None = None
 
@@ -175,6 +184,7 @@ class Step:
     retry_at: datetime | None = None
     outputs: Mapping[str, object] = field(default_factory=dict)
     error: str = ""
+    retryable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +204,10 @@ class Run:
     ended_at: datetime | None = None
     note: str = ""
     recovery: bool = False
+    on_recovery: str = ""
+    verify: VerifySpec = field(default_factory=VerifySpec)
     actor: str = ""
+    cancelled: bool = False
 
     def step(self, step_id: str) -> Step:
         return next(s for s in self.steps if s.id == step_id)
@@ -222,6 +235,17 @@ class Approval:
     state: Literal["open", "given", "refused", "expired", "withdrawn"] = "open"
     actor: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A person's wish to run a runbook, until it starts."""
+
+    runbook: str
+    model: ModelName
+    inputs: Mapping[str, object]
+    actor: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

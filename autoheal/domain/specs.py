@@ -247,7 +247,7 @@ class FleetGuards:
     breaker_within: timedelta = timedelta(days=1)
     flapping: int = 6
     flapping_within: timedelta = timedelta(days=1)
-    common_cause_models: int = 2
+    retrain_gap: timedelta = timedelta(days=1)
     release_window: timedelta = timedelta(days=7)
     freezes: tuple[Freeze, ...] = ()
     position: Position = NOWHERE
@@ -255,9 +255,11 @@ class FleetGuards:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One good set of everything; ``digest`` is over the source texts in order of their names."""
+    """One good set of everything; ``digest`` is over the source texts in order of their names, ``mode`` the ceiling
+    for every policy's own mode."""
 
     digest: str = ""
+    mode: Mode = Mode.ACT
     models: Mapping[ModelName, ModelSpec] = field(default_factory=dict)
     policies: tuple[PolicySpec, ...] = ()
     runbooks: Mapping[str, RunbookSpec] = field(default_factory=dict)

@@ -8,7 +8,17 @@ from datetime import datetime
 
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import AlarmKey, ApprovalId, DecisionId, IncidentId, ModelName, RunId
-from autoheal.domain.records import Alarm, Approval, Decision, Incident, ModelState, Pause, Run, Silence
+from autoheal.domain.records import (
+    Alarm,
+    Approval,
+    Decision,
+    Incident,
+    ModelState,
+    Pause,
+    Request,
+    Run,
+    Silence,
+)
 from autoheal.domain.specs import Config
 
 
@@ -35,7 +45,8 @@ class Counters:
 @dataclass(frozen=True, slots=True)
 class World:
     """``seq`` and ``at`` are those of the last applied entry. Closed incidents and ended runs stay for a while
-    (``engine.retention``), decisions are kept per incident, the newest last."""
+    (``engine.retention``), decisions are kept per incident, the newest last. ``newest`` is the key of the
+    finding that came last."""
 
     seq: int = 0
     at: datetime | None = None
@@ -46,6 +57,7 @@ class World:
     warm_until: datetime | None = None
     models: Mapping[ModelName, ModelState] = field(default_factory=dict)
     findings: Mapping[AlarmKey, Finding] = field(default_factory=dict)
+    newest: AlarmKey | None = None
     alarms: Mapping[AlarmKey, Alarm] = field(default_factory=dict)
     incidents: Mapping[IncidentId, Incident] = field(default_factory=dict)
     decisions: Mapping[DecisionId, Decision] = field(default_factory=dict)
@@ -55,4 +67,5 @@ class World:
     silences: Mapping[str, Silence] = field(default_factory=dict)
     tasks: Mapping[str, TaskView] = field(default_factory=dict)
     held: Mapping[str, datetime] = field(default_factory=dict)
+    requests: tuple[Request, ...] = ()
     counters: Counters = field(default_factory=Counters)

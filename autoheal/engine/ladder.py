@@ -1,0 +1,97 @@
+"""The ladder: the first rung that applies and was not tried yet. Pure.
+
+A rung whose condition is unknown holds the ladder (acting on a guess is worse than waiting); one that is false is
+passed, unless it says how long it may be waited for. Some guards belong to the rung rather than to the moment: no
+training on broken data, no second training too soon; they pass the ladder on to the next rung.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from autoheal.domain.reason import Reason, all_of, any_of
+from autoheal.domain.records import Incident
+from autoheal.domain.specs import PolicySpec, Rung
+from autoheal.domain.world import World
+from autoheal.engine import plan as planning
+from autoheal.engine.conditions import rung_conditions
+from autoheal.engine.guards import Plan, rung_guards
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """``plan`` when a rung was found; ``waiting`` when one is not ripe yet (``until`` if that has an end); neither
+    when the ladder is exhausted."""
+
+    reason: Reason
+    plan: Plan | None = None
+    rung: int | None = None
+    waiting: bool = False
+    until: datetime | None = None
+
+
+def climb(world: World, incident: Incident, policy: PolicySpec, now: datetime) -> Climb:
+    """Look at the rungs from the bottom; the rest of the ladder stays in the reasons for the reader."""
+    nodes: list[Reason] = []
+    found: Climb | None = None
+    for index, rung in enumerate(policy.ladder):
+        if found is not None:
+            nodes.append(
+                Reason(
+                    rung.runbook,
+                    holds=False,
+                    detail="only if the rung before does not heal",
+                    position=rung.position,
+                )
+            )
+            continue
+        if tried := _tried(incident, policy, index):
+            nodes.append(Reason(rung.runbook, holds=False, detail=tried, position=rung.position))
+            continue
+        found = _look(world, incident, policy, index, now)
+        nodes.append(found.reason)
+        if found.plan is None and not found.waiting:
+            found = None
+    reason = any_of("ladder", nodes, "" if found else "exhausted", policy.position)
+    if found is None:
+        return Climb(reason)
+    return Climb(reason, found.plan, found.rung, found.waiting, found.until)
+
+
+def _tried(incident: Incident, policy: PolicySpec, index: int) -> str:
+    for attempt in incident.attempts:
+        if (attempt.policy, attempt.rung) == (policy.name, index) and not attempt.recovery:
+            return f"tried at {attempt.at:%Y-%m-%d %H:%M}: {attempt.outcome.replace('_', ' ')} {attempt.detail}".strip()
+    return ""
+
+
+def _look(world: World, incident: Incident, policy: PolicySpec, index: int, now: datetime) -> Climb:
+    rung = policy.ladder[index]
+    plan = planning.make(world, incident, policy, rung)
+    if plan is None:
+        return Climb(
+            Reason(rung.runbook, holds=False, detail="no such runbook any more", position=rung.position)
+        )
+    guards = tuple(g.reason for g in rung_guards(world, plan, now))
+    node = all_of(
+        rung.runbook, (*rung_conditions(world, incident, rung.when), *guards), position=rung.position
+    )
+    if node.holds is True:
+        return Climb(node, plan, index)
+    until = _worth_waiting(rung, incident, now)
+    if node.holds is None or until is not None:
+        label = f"{rung.runbook} (waited for)"
+        return Climb(
+            Reason(label, None, node.detail, node.position, node.children),
+            None,
+            index,
+            waiting=True,
+            until=until,
+        )
+    return Climb(node)
+
+
+def _worth_waiting(rung: Rung, incident: Incident, now: datetime) -> datetime | None:
+    until = incident.opened_at + rung.wait
+    return until if rung.wait > timedelta(0) and now < until else None
