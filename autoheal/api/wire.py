@@ -15,7 +15,15 @@ from functools import cache
 from typing import Annotated, Literal
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from autoheal.domain.events import Entry
 from autoheal.domain.finding import Finding
@@ -223,6 +231,11 @@ def series_adapter() -> TypeAdapter[Series]:
 
 
 @cache
+def incidents_adapter() -> TypeAdapter[list[Incident]]:
+    return TypeAdapter(list[Incident])
+
+
+@cache
 def why_adapter() -> TypeAdapter[Why]:
     return TypeAdapter(Why)
 
@@ -248,7 +261,9 @@ def decode_line(line: bytes) -> Line:
     try:
         return line_adapter().validate_json(line)
     except ValidationError as problem:
-        raise DoorError("the daemon sent an event that this version does not know; upgrade this client") from problem
+        raise DoorError(
+            "the daemon sent an event that this version does not know; upgrade this client"
+        ) from problem
 
 
 def _unreadable(body: bytes, problem: ValidationError | None) -> DoorError:
@@ -272,7 +287,9 @@ def _unreadable(body: bytes, problem: ValidationError | None) -> DoorError:
 
 def why_of(world: World, subject: str, now: datetime) -> Why | None:
     """The reasons about an incident (by id) or a model (by name: its open or else newest incident, or none)."""
-    incident = next((i for k, i in world.incidents.items() if k == subject), None) or newest_incident(world, subject)
+    incident = next((i for k, i in world.incidents.items() if k == subject), None) or newest_incident(
+        world, subject
+    )
     names = incident.models if incident else tuple(n for n in world.models if n == subject)
     if incident is None and not names:
         return None
