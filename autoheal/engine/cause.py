@@ -11,7 +11,7 @@ from datetime import datetime
 
 from autoheal.domain import events as ev
 from autoheal.domain.events import Event
-from autoheal.domain.names import AlarmState, Cause, ModelName, is_model
+from autoheal.domain.names import AlarmState, Cause, IncidentState, ModelName, is_model
 from autoheal.domain.reason import Reason
 from autoheal.domain.records import Alarm, Hypothesis, Incident
 from autoheal.domain.world import World
@@ -20,12 +20,14 @@ from autoheal.domain.world import World
 MOST_FEATURES = 0.6
 #: ... and at least so many, or a model of two inputs would cry wolf.
 LEAST_FEATURES = 3
+ASSESSED_WHILE = (IncidentState.OPEN, IncidentState.ESCALATED)
 
 
 def diagnose(world: World, _now: datetime) -> tuple[Event, ...]:
-    """Assess the causes of the first open incident whose assessment changed."""
+    """Assess the causes of the first incident whose assessment changed. A remedy changes the picture (a new release,
+    other inputs), so nothing is assessed while one is under way; what has passed is not assessed anew either."""
     for incident in world.incidents.values():
-        if not incident.open or incident.acted_at is not None:
+        if incident.state not in ASSESSED_WHILE or not _alarms(world, incident):
             continue
         found = assess(world, incident)
         if [(h.cause, h.weight) for h in found] != [(h.cause, h.weight) for h in incident.causes]:
