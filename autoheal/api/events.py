@@ -1,8 +1,8 @@
 """The event stream: the log from where the reader left off, then live, as one JSON object a line.
 
-History comes from the log and the present from the kernel's subscription; the two are joined by sequence numbers, so
-that nothing is missing and nothing comes twice, whatever the subscription delivers. A quiet stream carries a
-heartbeat every ``HEARTBEAT`` real seconds; a stream that the daemon ends says why in its last line.
+A stream that stays is the kernel's own subscription, which joins the past to the present without gap or double; one
+that does not is read from the log, page by page. A quiet stream carries a heartbeat every ``HEARTBEAT`` real seconds;
+a stream that the daemon ends says why in its last line.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from autoheal.api.faults import Refused, documented
-from autoheal.api.hub import Hub
+from autoheal.api.hub import Feed, Hub
 from autoheal.api.parts import HubPart, StoppingPart
 from autoheal.api.wire import Ended, Heartbeat, Line, line_adapter
 from autoheal.domain.events import Entry
@@ -74,7 +74,7 @@ async def _encoded(lines: AsyncGenerator[Line, None], limit: int | None) -> Asyn
             if isinstance(line, Entry) and left is not None:
                 left -= 1
                 if left == 0:
-                    yield dump(Ended("limit", line.seq)) + b"\n"
+                    yield dump(Ended("the limit is reached", line.seq)) + b"\n"
                     return
 
 
@@ -96,44 +96,30 @@ async def _history(hub: Hub, after: int, upto: int) -> AsyncIterator[Entry]:
 
 async def follow_log(hub: Hub, after: int, stopping: asyncio.Event) -> AsyncGenerator[Line, None]:
     """The log after ``after`` and everything that comes, until the kernel or the server ends it."""
-    feed = hub.kernel.subscribe(hub.kernel.world.seq)
-    coming = asyncio.ensure_future(_next(feed))
+    feed = hub.kernel.subscribe(after)
     stop = asyncio.ensure_future(stopping.wait())
+    coming = asyncio.ensure_future(_next(feed))
     try:
-        await asyncio.sleep(0)  # the subscription stands from here on; what came before is in the log
-        upto = hub.kernel.world.seq
         while True:
-            async for entry in _history(hub, after, upto):
+            await asyncio.wait({coming, stop}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                yield Heartbeat(hub.clock.now(), hub.kernel.world.seq)
+            elif (entry := coming.result()) is not None:
+                coming = asyncio.ensure_future(_next(feed))
                 yield entry
                 after = entry.seq
-            await asyncio.wait({coming, stop}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                yield Ended(str(feed.ended or "the log ended"), after)
+                return
             if stop.done():
-                yield Ended("stopping", after)
+                yield Ended("the daemon is stopping", after)
                 return
-            upto = hub.kernel.world.seq
-            if not coming.done():
-                yield Heartbeat(hub.clock.now(), upto)
-                continue
-            newest = coming.result()
-            if newest is None:
-                yield Ended("slow", after)
-                return
-            coming = asyncio.ensure_future(_next(feed))
-            if newest.seq == after + 1:
-                yield newest
-                after = newest.seq
-            upto = max(upto, newest.seq) if newest.seq > after else after
     finally:
-        await _drop(coming, stop)
-        if (close := getattr(feed, "aclose", None)) is not None:
-            await close()
+        for task in (coming, stop):
+            task.cancel()
+        await asyncio.gather(coming, stop, return_exceptions=True)
+        feed.close()
 
 
-async def _next(feed: AsyncIterator[Entry]) -> Entry | None:
+async def _next(feed: Feed) -> Entry | None:
     return await anext(feed, None)
-
-
-async def _drop(*tasks: asyncio.Future[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

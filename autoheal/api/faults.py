@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from autoheal.api.wire import Refusal
 from autoheal.errors import AutohealError
+from autoheal.store.codec import UnrecordableError
 
 LARGEST_COMMAND = 1 << 20
 TELEMETRY = "/v1/telemetry"
@@ -83,7 +84,8 @@ async def _on_http(request: Request, problem: Exception) -> Response:
 
 
 async def _on_own(_request: Request, problem: Exception) -> Response:
-    return refusal(503, str(problem))
+    """The log cannot take it: this one fact (the sender's mistake), or anything at all."""
+    return refusal(422 if isinstance(problem, UnrecordableError) else 503, str(problem))
 
 
 async def _on_anything(_request: Request, _problem: Exception) -> Response:

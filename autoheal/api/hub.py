@@ -17,6 +17,19 @@ from autoheal.domain.events import Entry, Event
 from autoheal.domain.world import World
 
 
+class Feed(Protocol):
+    """Entries in order and without gaps, from the past into the present; ``ended`` says why there are no more."""
+
+    @property
+    def ended(self) -> str | None: ...
+
+    async def __anext__(self) -> Entry: ...
+
+    def __aiter__(self) -> AsyncIterator[Entry]: ...
+
+    def close(self) -> None: ...
+
+
 class KernelDoor(Protocol):
     """The one writer, as seen from outside."""
 
@@ -29,8 +42,8 @@ class KernelDoor(Protocol):
         """Append ``event`` and all that follows from it; returns its seq once durable."""
         ...
 
-    def subscribe(self, after: int) -> AsyncIterator[Entry]:
-        """Entries as they become durable; ends when the reader is too slow or the kernel stops."""
+    def subscribe(self, after: int) -> Feed:
+        """Entries after number ``after``; it ends when the reader is too slow or the kernel stops."""
         ...
 
 

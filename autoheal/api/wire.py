@@ -71,9 +71,9 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The daemon ends this stream on purpose: ``stopping``, ``slow`` (the reader), ``limit``; resume after ``seq``."""
+    """The daemon ends this stream on purpose, ``end`` says why; resume after ``seq``."""
 
-    end: Literal["stopping", "slow", "limit"]
+    end: str
     seq: int
 
 

@@ -85,16 +85,9 @@ async def _pump(connection: Connection, after: int, inbox: asyncio.Queue[Line | 
         async with aclosing(connection.lines(after)) as lines:
             async for line in lines:
                 if isinstance(line, Ended):
-                    await inbox.put(DoorError(_ENDS[line.end]))
+                    await inbox.put(DoorError(line.end))
                     return
                 await inbox.put(line)
         await inbox.put(DoorError("the daemon closed the event stream"))
     except DoorError as problem:
         await inbox.put(problem)
-
-
-_ENDS = {
-    "stopping": "the daemon is stopping",
-    "slow": "the daemon cut this reader off as too slow",
-    "limit": "the event stream is over",
-}
