@@ -118,6 +118,14 @@ def log_e_batch(p0: float, n: float, k: float) -> NDArray[np.float64]:
     return np.asarray(events * up + (rows - events) * down, dtype=np.float64)
 
 
+def log_e_batches(p0: float, n: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
+    """``log_e_batch`` of many batches at one p0: (batches,) rows and sums of losses -> (batches, 6)."""
+    rows, events = inputs.vector("n", n), inputs.vector("k", k)
+    if rows.shape != events.shape or (events < 0).any() or (events > rows).any():
+        raise ValueError("each batch needs 0 <= sum of losses <= rows")
+    return np.outer(events, log_e_batch(p0, 1, 1)) + np.outer(rows - events, log_e_batch(p0, 1, 0))
+
+
 def log_e_losses(p0: float, losses: ArrayLike) -> NDArray[np.float64]:
     """Log e of each loss in [0, 1] by itself: (n,) -> (n, 6); add over rows for one batch."""
     x = inputs.losses("losses", losses)

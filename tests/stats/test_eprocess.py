@@ -115,6 +115,8 @@ def test_batches_merge_exactly(p0, x, cut):
     whole = ep.log_e_batch(p0, len(x), sum(x))
     parts = ep.log_e_batch(p0, len(x[:cut]), sum(x[:cut])) + ep.log_e_batch(p0, len(x[cut:]), sum(x[cut:]))
     assert parts == pytest.approx(whole, rel=1e-9, abs=1e-9)
+    many = ep.log_e_batches(p0, [len(x[:cut]), len(x[cut:])], [sum(x[:cut]), sum(x[cut:])])
+    assert many.sum(axis=0) == pytest.approx(whole, rel=1e-9, abs=1e-9)
     assert ep.log_e_losses(p0, x).sum(axis=0) == pytest.approx(whole, rel=1e-9, abs=1e-9)
 
 
@@ -164,6 +166,8 @@ def test_zero_weight_adds_no_evidence():
         lambda: ep.log_e_batch(0.1, 1, 2),
         lambda: ep.log_e_batch(0.1, math.nan, 0),
         lambda: ep.log_e_losses(0.1, [1.5]),
+        lambda: ep.log_e_batches(0.1, [1], [2]),
+        lambda: ep.log_e_batches(0.1, [1, 1], [1]),
         lambda: ep.log_e_losses(0.1, [math.nan]),
         lambda: ep.labels_needed(0.1, 0.2, 0.0),
     ],
