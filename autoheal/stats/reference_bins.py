@@ -116,8 +116,7 @@ def as_floats(values: ArrayLike) -> NDArray[np.float64]:
 def _fences(ordered: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     """Two edges around each value that holds more than 1/bins of the mass: just below it, and itself."""
     values, counts = np.unique(ordered, return_counts=True)
-    heavy = values[counts > ordered.size / bins]
-    below = np.nextafter(heavy, -np.inf)
-    fences = np.concatenate([below, heavy])
-    kept: NDArray[np.float64] = fences[np.isfinite(fences)]
-    return kept
+    # A value seen once is not heavy, however small the reference; nothing lies below the lowest float.
+    heavy = values[(counts > max(ordered.size / bins, 1)) & (values > np.finfo(np.float64).min)]
+    fences: NDArray[np.float64] = np.concatenate([np.nextafter(heavy, -np.inf), heavy])
+    return fences
