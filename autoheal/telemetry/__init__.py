@@ -1,1 +1,24 @@
+"""Telemetry: predictions, outcomes and metrics in; views, labelled rows and references out."""
 
+from autoheal.telemetry.records import Metric, Outcome, Prediction, Record, parse_body, parse_rows
+from autoheal.telemetry.reference import References, build_performance, build_reference, load_reference
+from autoheal.telemetry.refusal import Refusal
+from autoheal.telemetry.service import Telemetry
+from autoheal.telemetry.store import Counts, Limits
+
+__all__ = [
+    "Counts",
+    "Limits",
+    "Metric",
+    "Outcome",
+    "Prediction",
+    "Record",
+    "References",
+    "Refusal",
+    "Telemetry",
+    "build_performance",
+    "build_reference",
+    "load_reference",
+    "parse_body",
+    "parse_rows",
+]

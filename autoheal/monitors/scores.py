@@ -1,0 +1,123 @@
+"""How good answers are: accuracy, F1, log loss, MAE, RMSE with the uncertainty of each. Pure.
+
+Used on a training's held-out rows (``telemetry.reference``) and on windows of live rows, so that both sides of every
+comparison come from the same code. The surprising part is ``influence``: each metric is written as the mean of one
+number per row (its linearisation), so that one rule gives the standard error of all, and that rule looks at blocks of
+neighbouring rows too, because errors of neighbours in time are alike and plain formulas are then far too sure.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from autoheal.domain.names import Task
+from autoheal.monitors.rows import Bools, Floats
+
+Metric = Literal["accuracy", "f1", "log_loss", "mae", "rmse"]
+METRICS: dict[Task, tuple[Metric, ...]] = {
+    Task.CLASSIFICATION: ("accuracy", "f1", "log_loss"),
+    Task.REGRESSION: ("mae", "rmse"),
+}
+#: Metrics that fall when a model gets worse; the others rise.
+FALLING: frozenset[Metric] = frozenset({"accuracy", "f1"})
+#: A probability is taken as at least this when its logarithm is needed.
+SMALLEST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Predictions beside the truth, in the order of time. Classes are codes; ``positive`` is one, or -1 for none."""
+
+    prediction: Floats
+    label: Floats
+    score: Floats
+    positive: int = -1
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A metric on ``n`` rows: ``error`` is its standard error with ``freedom`` degrees of freedom."""
+
+    value: float
+    n: int
+    error: float
+    freedom: float
+
+
+def measure(metric: Metric, answers: Answers) -> Measured | None:
+    """The metric on these rows, or None where it is undefined (no rows, no scores, no positive class anywhere)."""
+    if metric == "log_loss":
+        answers = _scored(answers)
+    if len(answers) < 2:
+        return None
+    if metric == "f1":
+        return _f1(answers)
+    if metric == "rmse":
+        squares = (answers.prediction - answers.label) ** 2
+        root = math.sqrt(float(squares.mean()))
+        return _measured(root, squares / (2 * root) if root else squares)
+    rows = losses(metric, answers)
+    mean = float(rows.mean())
+    return _measured(1.0 - mean if metric == "accuracy" else mean, rows)
+
+
+def losses(metric: Metric, answers: Answers) -> Floats:
+    """Loss per row of the metrics that are plain means."""
+    if metric == "mae":
+        absolute: Floats = np.abs(answers.prediction - answers.label)
+        return absolute
+    if metric == "log_loss":
+        right = np.where(answers.label == answers.positive, answers.score, 1.0 - answers.score)
+        logs: Floats = -np.log(np.clip(right, SMALLEST, 1.0))
+        return logs
+    wrong: Floats = (answers.prediction != answers.label).astype(np.float64)
+    return wrong
+
+
+def standard_error(rows: Floats) -> tuple[float, float]:
+    """Standard error of the mean of rows in time order, and its degrees of freedom: of single rows or of blocks of
+    neighbours, whichever is larger."""
+    n = len(rows)
+    single = float(rows.std(ddof=1)) / math.sqrt(n)
+    size = max(math.isqrt(n), 1)
+    blocks = n // size
+    if blocks < 5:
+        return single, n - 1.0
+    means = rows[n - blocks * size :].reshape(blocks, size).mean(axis=1)
+    blocked = float(means.std(ddof=1)) / math.sqrt(blocks)
+    return (single, n - 1.0) if single >= blocked else (blocked, blocks - 1.0)
+
+
+def _measured(value: float, influence: Floats) -> Measured:
+    error, freedom = standard_error(influence)
+    return Measured(value, len(influence), error, freedom)
+
+
+def _scored(answers: Answers) -> Answers:
+    keep: Bools = ~np.isnan(answers.score)
+    if answers.positive < 0 or not keep.any():
+        return Answers(*(np.empty(0),) * 3)
+    return Answers(answers.prediction[keep], answers.label[keep], answers.score[keep], answers.positive)
+
+
+def _f1(answers: Answers) -> Measured | None:
+    """F1 of the positive class; without one, the mean over the classes that occur."""
+    classes = [answers.positive] if answers.positive >= 0 else np.unique(answers.label).astype(int).tolist()
+    values, influence = [], np.zeros(len(answers))
+    for code in classes:
+        said, true = answers.prediction == code, answers.label == code
+        hits = 2.0 * (said & true)
+        total = said.astype(np.float64) + true
+        if not total.any():
+            return None
+        value = float(hits.sum() / total.sum())
+        values.append(value)
+        influence += (hits - value * total) / float(total.mean()) / len(classes)
+    return _measured(float(np.mean(values)), influence)

@@ -1,0 +1,165 @@
+"""All SQL about predictions and their labels. Called by the store's writer thread, and by readers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from autoheal.domain.names import ModelName, Version
+from autoheal.telemetry.records import Outcome, Prediction
+
+_INSERT = """
+    INSERT OR IGNORE INTO predictions
+        (seq, model, id, version, time, arrived, features, prediction, score, latency_ms, error, fallback)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_COLUMNS = "seq, id, version, time, arrived, features, prediction, score, latency_ms, error, fallback, label, labelled"
+
+
+def insert(db: sqlite3.Connection, first: int, arrived: float, records: Sequence[Prediction]) -> list[int]:
+    """Store predictions under the numbers from ``first``; the places in ``records`` of those that were new."""
+    db.executemany(
+        _INSERT,
+        (
+            (
+                first + i,
+                r.model,
+                r.id,
+                r.version,
+                r.time,
+                arrived,
+                orjson.dumps(r.features).decode(),
+                r.prediction,
+                r.score,
+                r.latency_ms,
+                r.error,
+                r.by == "fallback",
+            )
+            for i, r in enumerate(records)
+        ),
+    )
+    found = db.execute("SELECT seq FROM predictions WHERE seq >= ? ORDER BY seq", (first,))
+    return [seq - first for (seq,) in found]
+
+
+def label(db: sqlite3.Connection, outcome: Outcome, at: float) -> tuple[int, str] | None:
+    """Join one outcome to its prediction: (seq, "new" | "same" | "corrected"), or None when there is none."""
+    row = db.execute(
+        "SELECT seq, label FROM predictions WHERE model = ? AND id = ?", (outcome.model, outcome.id)
+    ).fetchone()
+    if row is None:
+        return None
+    seq, old = row
+    if old is not None and old == outcome.label:
+        return seq, "same"
+    db.execute(
+        "UPDATE predictions SET label = ?, label_time = ?, labelled = ifnull(labelled, ?) WHERE seq = ?",
+        (outcome.label, outcome.time, at, seq),
+    )
+    return seq, "new" if old is None else "corrected"
+
+
+def last_seq(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT ifnull(max(seq), 0) FROM predictions").fetchone()[0])
+
+
+def sizes(db: sqlite3.Connection) -> dict[ModelName, int]:
+    return {ModelName(m): n for m, n in db.execute("SELECT model, count(*) FROM predictions GROUP BY model")}
+
+
+def trim(db: sqlite3.Connection, model: ModelName, keep: int) -> int:
+    """Forget the oldest rows (by data time) beyond ``keep``; how many went."""
+    edge = db.execute(
+        "SELECT time, seq FROM predictions WHERE model = ? ORDER BY time DESC, seq DESC LIMIT 1 OFFSET ?",
+        (model, keep),
+    ).fetchone()
+    if edge is None:
+        return 0
+    gone = db.execute(
+        "DELETE FROM predictions WHERE model = ? AND (time < ? OR (time = ? AND seq <= ?))",
+        (model, edge[0], *edge),
+    )
+    return gone.rowcount
+
+
+class StoredRow(NamedTuple):
+    """A prediction as it lies on disk, with its label."""
+
+    seq: int
+    record: Prediction
+    arrived: float
+    label: object
+    labelled: float | None
+
+
+def newest(db: sqlite3.Connection, model: ModelName, count: int) -> list[StoredRow]:
+    """The newest rows by data time, in the order of arrival."""
+    found = db.execute(
+        f"SELECT {_COLUMNS} FROM predictions WHERE model = ? ORDER BY time DESC, seq DESC LIMIT ?",  # noqa: S608 - constant
+        (model, count),
+    )
+    rows = [StoredRow(row[0], _record(model, row), row[4], row[11], row[12]) for row in found]
+    return sorted(rows, key=lambda row: row.seq)
+
+
+def _record(model: ModelName, row: tuple[Any, ...]) -> Prediction:
+    _, id_, version, time, _, features, prediction, score, latency, error, fallback, _, _ = row
+    by: Literal["champion", "fallback"] = "fallback" if fallback else "champion"
+    return Prediction(
+        model, version, id_, time, orjson.loads(features), prediction, score, latency, error, by
+    )
+
+
+def labelled(
+    db: sqlite3.Connection,
+    model: ModelName,
+    *,
+    since: float,
+    until: float,
+    as_of: float,
+    lag: float,
+    limit: int,
+) -> Iterator[dict[str, Any]]:
+    """Matured labelled rows with ``since < time <= until``, the newest first."""
+    found = db.execute(
+        """
+        SELECT id, version, time, features, prediction, score, label, fallback, error FROM predictions
+        WHERE model = ? AND time > ? AND time <= ? AND label IS NOT NULL AND labelled <= ? AND time <= ?
+        ORDER BY time DESC, seq DESC LIMIT ?
+        """,
+        (model, since, until, as_of, as_of - lag, limit),
+    )
+    for id_, version, time, features, prediction, score, label_, fallback, error in found:
+        yield {
+            "id": id_,
+            "version": version,
+            "time": time,
+            "features": orjson.loads(features),
+            "prediction": prediction,
+            "score": score,
+            "label": label_,
+            "by": "fallback" if fallback else "champion",
+            "error": error,
+        }
+
+
+def count_matured(
+    db: sqlite3.Connection,
+    model: ModelName,
+    *,
+    since: float,
+    as_of: float,
+    lag: float,
+    version: Version | None,
+) -> int:
+    """Matured labelled rows with ``time > since``; with ``version`` only those it answered itself."""
+    served = "" if version is None else " AND version = ? AND fallback = 0 AND error IS NULL"
+    found = db.execute(
+        "SELECT count(*) FROM predictions WHERE model = ? AND time > ? AND label IS NOT NULL"  # noqa: S608 - constants
+        " AND labelled <= ? AND time <= ?" + served,
+        (model, since, as_of, as_of - lag, *(() if version is None else (version,))),
+    )
+    return int(found.fetchone()[0])

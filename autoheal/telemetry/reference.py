@@ -1,0 +1,226 @@
+"""reference.json: what a model version was trained on, summarised; built by trainers, read by monitors.
+
+``build_reference`` takes columns as any training script has them (lists, arrays; None or NaN for missing) *in the
+order of time*, and the answers on held-out rows; it gives plain JSON data. ``load_reference`` turns that into the
+frozen ``Reference``. ``References`` keeps the loaded ones per version. Surprise: performance must come from rows that
+were not trained on, or every model looks worse live than in training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from autoheal.domain.names import ModelName, Task, Version
+from autoheal.domain.specs import FeatureSpec
+from autoheal.errors import TelemetryError
+from autoheal.monitors.reference import Baseline, FeatureReference, LossBaseline, Reference, number_level
+from autoheal.monitors.rows import Floats
+from autoheal.monitors.scores import METRICS, Answers, losses, measure
+from autoheal.stats.categorical import Levels, levels
+from autoheal.stats.reference_bins import FEATURE_BINS, ReferenceBins, cut, kind_of
+from autoheal.telemetry.values import class_of, level_of
+
+#: Levels of a category that are written down; rarer ones share what is left.
+MAX_LEVELS = 1000
+
+
+def build_reference(
+    features: Sequence[FeatureSpec],
+    columns: Mapping[str, Sequence[Any]],
+    performance: Mapping[str, Any] | None = None,
+    latency_p95_ms: float | None = None,
+) -> dict[str, Any]:
+    """reference.json for training data ``columns``, with ``performance`` from ``build_performance``."""
+    rows = len(columns[features[0].name]) if features else 0
+    if any(len(columns[f.name]) != rows for f in features) or not rows:
+        raise ValueError("all columns of a reference need the same number of rows, at least one")
+    return {
+        "rows": rows,
+        "features": {f.name: _feature(f, columns[f.name]) for f in features},
+        "latency_p95_ms": latency_p95_ms,
+        **(performance or {"performance": {}}),
+    }
+
+
+def build_performance(
+    task: Task,
+    labels: Sequence[Any],
+    predictions: Sequence[Any],
+    scores: Sequence[float] | None = None,
+    positive: str = "",
+) -> dict[str, Any]:
+    """The keys performance, loss, classes, positive of reference.json, from held-out rows in the order of time."""
+    classes: list[str] = []
+    if task is Task.CLASSIFICATION:
+        classes = sorted({class_of(v) for v in labels} | {class_of(v) for v in predictions})
+        positive = positive or _positive(classes)
+        codes = {name: float(i) for i, name in enumerate(classes)}
+        truth, said = ([codes[class_of(v)] for v in side] for side in (labels, predictions))
+    else:
+        truth, said = [float(v) for v in labels], [float(v) for v in predictions]
+    answers = Answers(
+        np.array(said, np.float64),
+        np.array(truth, np.float64),
+        np.full(len(truth), np.nan) if scores is None else np.array(scores, np.float64),
+        classes.index(positive) if positive in classes else -1,
+    )
+    if not (np.isfinite(answers.label).all() and np.isfinite(answers.prediction).all()):
+        raise ValueError("labels and predictions must be finite")
+    measured = {metric: measure(metric, answers) for metric in METRICS[task]}
+    return {
+        "performance": {
+            metric: {"value": m.value, "n": m.n, "sd": m.error * math.sqrt(m.n)}
+            for metric, m in measured.items()
+            if m
+        },
+        "loss": _loss(task, answers),
+        "classes": classes,
+        "positive": positive,
+    }
+
+
+def load_reference(data: bytes | str | Mapping[str, Any]) -> Reference:
+    """The frozen reference of one version; raises ``TelemetryError`` when the file is not one."""
+    try:
+        raw = orjson.loads(data) if isinstance(data, bytes | str) else data
+        performance = {
+            name: Baseline(float(b["value"]), int(b["n"]), float(b["sd"]))
+            for name, b in raw["performance"].items()
+        }
+        loss = raw.get("loss")
+        return Reference(
+            rows=int(raw["rows"]),
+            features={name: _load_feature(int(raw["rows"]), f) for name, f in raw["features"].items()},
+            performance=performance,
+            loss=LossBaseline(float(loss["mean"]), int(loss["n"]), float(loss["scale"])) if loss else None,
+            latency_p95_ms=raw.get("latency_p95_ms"),
+            classes=tuple(raw.get("classes", ())),
+            positive=raw.get("positive", ""),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TelemetryError(f"not a reference.json: {error!r}") from error
+
+
+class References:
+    """References by model and version, each loaded once; ``locate`` names the file (or None: has none)."""
+
+    def __init__(self, locate: Callable[[ModelName, Version], Path | None]) -> None:
+        self._locate = locate
+        self._loaded: dict[tuple[ModelName, Version], Reference | None] = {}
+
+    def get(self, model: ModelName, version: Version) -> Reference | None:
+        """The reference, or None when the version has none; reads a file the first time."""
+        key = (model, version)
+        if key not in self._loaded:
+            path = self._locate(model, version)
+            if path is None or not path.exists():
+                return None
+            self._loaded[key] = load_reference(path.read_bytes())
+        return self._loaded[key]
+
+
+def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
+    if spec.kind == "categorical":
+        return _levels_of([None if _missing(v) else level_of(v) for v in column]) | {"kind": "categorical"}
+    values = np.array([np.nan if _missing(v) else float(v) for v in column], np.float64)
+    values[~np.isfinite(values)] = np.nan
+    present = values[~np.isnan(values)]
+    common: dict[str, Any] = {
+        "kind": "numeric",
+        "missing": 1.0 - len(present) / len(values),
+        "min": float(present.min()) if len(present) else None,
+        "max": float(present.max()) if len(present) else None,
+    }
+    if kind_of(values) != "numeric":
+        few = _levels_of([None if math.isnan(v) else number_level(v) for v in values.tolist()])
+        return few | common
+    bins = cut(values, FEATURE_BINS)
+    grid = np.percentile(present, np.arange(101), method="lower")
+    return common | {
+        "quantiles": list(bins.edges),
+        "counts": bins.counts(values).tolist(),
+        "grid": grid.tolist(),
+        "run": _longest_run(values.tolist()),
+        "distinct": len(np.unique(present)),
+    }
+
+
+def _levels_of(values: list[str | None]) -> dict[str, Any]:
+    tally: dict[str, int] = {}
+    for value in values:
+        if value is not None:
+            tally[value] = tally.get(value, 0) + 1
+    ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "levels": dict(ranked[:MAX_LEVELS]),
+        "missing": 1.0 - sum(tally.values()) / len(values),
+        "run": _longest_run(values),
+        "distinct": len(tally),
+    }
+
+
+def _longest_run(values: Sequence[object]) -> int:
+    """The longest stretch of one value; missing cells neither end nor lengthen it."""
+    longest = length = 0
+    last: object = None
+    for value in values:
+        if _missing(value):
+            continue
+        length = length + 1 if value == last else 1
+        last = value
+        longest = max(longest, length)
+    return longest
+
+
+def _missing(value: object) -> bool:
+    return value is None or value != value or value == ""  # noqa: PLR0124 - NaN differs from itself
+
+
+def _positive(classes: Iterable[str]) -> str:
+    """The class that scores are about, when nobody says: 1, else the last of two by name (yes, true, ...)."""
+    names = sorted(classes)
+    return "1" if "1" in names and len(names) <= 2 else names[-1] if len(names) == 2 else ""
+
+
+def _loss(task: Task, answers: Answers) -> dict[str, float]:
+    if task is Task.CLASSIFICATION:
+        return {"mean": float(losses("accuracy", answers).mean()), "n": len(answers), "scale": 1.0}
+    absolute: Floats = losses("mae", answers)
+    scale = float(np.quantile(absolute, 0.999)) or 1.0
+    return {"mean": float((np.minimum(absolute, scale) / scale).mean()), "n": len(answers), "scale": scale}
+
+
+def _load_feature(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
+    bins: ReferenceBins | None = None
+    named: Levels | None = None
+    tally: dict[str, int] = {str(k): int(v) for k, v in raw.get("levels", {}).items()}
+    missing = float(raw.get("missing", 0.0))
+    if "quantiles" in raw:
+        bins = ReferenceBins(tuple(raw["quantiles"]), float(raw["min"]), float(raw["max"]))
+        counts = np.array(raw["counts"], np.int64)
+        if counts.shape != (bins.size,):
+            raise ValueError(f"{len(counts)} counts do not fit {bins.size} bins")
+    else:
+        named = levels(tally) if tally else Levels(())
+        counts = named.counts(tally)
+        counts[-1] = round(missing * rows)
+    return FeatureReference(
+        kind=raw["kind"],
+        rows=rows,
+        counts=counts,
+        bins=bins,
+        levels=named,
+        known=frozenset(tally),
+        missing=missing,
+        low=raw.get("min"),
+        high=raw.get("max"),
+        grid=tuple(raw.get("grid", ())),
+        run=int(raw.get("run", 0)),
+        distinct=int(raw.get("distinct", 0)),
+    )

@@ -1,0 +1,194 @@
+"""The newest rows of one model in memory, as columns: what makes a monitor round cheap.
+
+The store appends and labels under its own lock; ``rows`` hands out slices without copying, which stay valid because
+appended rows never change (labels, which do, are copied) and compaction moves to fresh arrays. Rebuilt from
+telemetry.db at start. Memory is bounded by ``capacity`` rows, whatever arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from autoheal.domain.names import Task
+from autoheal.domain.specs import FeatureSpec, ModelSpec
+from autoheal.monitors.rows import ABSENT, NULL, PRESENT, WRONG, Codes, Column, Floats, Rows, States
+from autoheal.telemetry.records import Prediction
+from autoheal.telemetry.values import class_of, level_of
+
+#: Distinct levels of one column that are kept apart; the rest share one level.
+MAX_LEVELS = 1000
+OTHER = "<other>"
+_ABSENT: Any = object()
+
+_FLOATS = ("time", "arrived", "prediction", "score", "latency", "label", "labelled")
+
+
+@dataclass(slots=True)
+class Vocabulary:
+    """Texts and their codes, in the order of appearance; bounded."""
+
+    texts: list[str] = field(default_factory=list)
+    codes: dict[str, int] = field(default_factory=dict)
+    _frozen: tuple[str, ...] = ()
+
+    def code(self, text: str) -> int:
+        known = self.codes.get(text)
+        if known is not None:
+            return known
+        if len(self.texts) >= MAX_LEVELS and text != OTHER:
+            return self.code(OTHER)
+        self.codes[text] = len(self.texts)
+        self.texts.append(text)
+        return self.codes[text]
+
+    def frozen(self) -> tuple[str, ...]:
+        if len(self._frozen) != len(self.texts):
+            self._frozen = tuple(self.texts)
+        return self._frozen
+
+
+class Ring:
+    """Columns of the newest ``capacity`` rows of one model (up to a quarter more between compactions)."""
+
+    def __init__(self, spec: ModelSpec, capacity: int) -> None:
+        self.spec = spec
+        self.capacity = capacity
+        self._size = 0
+        self._room = 0
+        self._seq = np.empty(0, np.int64)
+        self._version = np.empty(0, np.int32)
+        self._flags = {name: np.empty(0, np.bool_) for name in ("fallback", "failed")}
+        self._floats = {name: np.empty(0, np.float64) for name in _FLOATS}
+        self._cells: dict[str, Floats | Codes] = {
+            f.name: np.empty(0, np.float64) if f.kind == "numeric" else np.empty(0, np.int32)
+            for f in spec.features
+        }
+        self._states: dict[str, States] = {f.name: np.empty(0, np.uint8) for f in spec.features}
+        self._levels = {f.name: Vocabulary() for f in spec.features if f.kind == "categorical"}
+        self._versions = Vocabulary()
+        self._classes = Vocabulary()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, seqs: Sequence[int], records: Sequence[Prediction], arrived: float) -> None:
+        """Take new predictions, in the order of their ascending ``seqs``."""
+        seqs, records = seqs[-self.capacity :], records[-self.capacity :]
+        start, end = self._make_room(len(records))
+        self._seq[start:end] = seqs
+        self._version[start:end] = [self._versions.code(r.version) for r in records]
+        self._flags["fallback"][start:end] = [r.by == "fallback" for r in records]
+        self._flags["failed"][start:end] = [r.error is not None for r in records]
+        put = self._floats
+        put["time"][start:end] = [r.time for r in records]
+        put["arrived"][start:end] = arrived
+        put["prediction"][start:end] = [self._answer(r.prediction) for r in records]
+        put["score"][start:end] = [np.nan if r.score is None else r.score for r in records]
+        put["latency"][start:end] = [np.nan if r.latency_ms is None else r.latency_ms for r in records]
+        put["label"][start:end] = np.nan
+        put["labelled"][start:end] = np.inf
+        for feature in self.spec.features:
+            raw = [r.features.get(feature.name, _ABSENT) for r in records]
+            values, state = self._numbers(raw) if feature.kind == "numeric" else self._codes(feature, raw)
+            self._cells[feature.name][start:end] = values
+            self._states[feature.name][start:end] = state
+        self._size = end
+
+    def label(self, seq: int, label: object, at: float) -> None:
+        """Give the row ``seq`` its label, or a corrected one; rows that left the ring are none of our business.
+
+        A correction keeps the time at which the row was first labelled.
+        """
+        place = int(np.searchsorted(self._seq[: self._size], seq))
+        if place < self._size and self._seq[place] == seq:
+            self._floats["label"][place] = self._answer(label)
+            self._floats["labelled"][place] = min(at, float(self._floats["labelled"][place]))
+
+    def rows(self) -> Rows:
+        """All rows held; later appends and labels do not show in it."""
+        end, get = self._size, self._floats
+        start = max(end - self.capacity, 0)
+        part = slice(start, end)
+        return Rows(
+            get["time"][part],
+            get["arrived"][part],
+            self._version[part],
+            self._versions.frozen(),
+            self._flags["fallback"][part],
+            self._flags["failed"][part],
+            get["prediction"][part],
+            get["score"][part],
+            get["latency"][part],
+            get["label"][part].copy(),
+            get["labelled"][part].copy(),
+            self._classes.frozen(),
+            {f.name: self._column(f, part) for f in self.spec.features},
+        )
+
+    def _column(self, feature: FeatureSpec, part: slice) -> Column:
+        kind: Literal["numeric", "categorical"] = feature.kind
+        levels = self._levels[feature.name].frozen() if kind == "categorical" else ()
+        return Column(kind, self._cells[feature.name][part], self._states[feature.name][part], levels)
+
+    def _answer(self, value: object) -> float:
+        """A prediction or label as a number: itself for a regression, else the code of its class."""
+        if value is None:
+            return np.nan
+        if self.spec.task is Task.REGRESSION:
+            return float(value) if isinstance(value, int | float) else np.nan
+        return self._classes.code(class_of(value))
+
+    @staticmethod
+    def _numbers(raw: list[Any]) -> tuple[Floats, States]:
+        state = np.zeros(len(raw), np.uint8)
+        if set(map(type, raw)) != {float}:
+            for i, value in enumerate(raw):
+                if not isinstance(value, int | float):
+                    state[i] = ABSENT if value is _ABSENT else NULL if value is None else WRONG
+                    raw[i] = np.nan
+        values = np.array(raw, np.float64)
+        unusable = ~np.isfinite(values)
+        state[unusable & (state == PRESENT)] = NULL
+        values[unusable] = np.nan
+        return values, state
+
+    def _codes(self, feature: FeatureSpec, raw: list[Any]) -> tuple[Codes, States]:
+        state = np.zeros(len(raw), np.uint8)
+        vocabulary = self._levels[feature.name]
+        codes = np.empty(len(raw), np.int32)
+        for i, value in enumerate(raw):
+            if isinstance(value, str) and value:
+                known = vocabulary.codes.get(value)
+                codes[i] = vocabulary.code(level_of(value)) if known is None else known
+            elif value is None or value is _ABSENT or value == "" or value != value:  # noqa: PLR0124 - NaN differs from itself
+                codes[i], state[i] = -1, ABSENT if value is _ABSENT else NULL
+            else:
+                codes[i] = vocabulary.code(level_of(value))
+        return codes, state
+
+    def _make_room(self, count: int) -> tuple[int, int]:
+        """Where ``count`` new rows go; grows by doubling, then drops the oldest into fresh arrays."""
+        if self._size + count > self._room:
+            keep = min(self._size, max(self.capacity - count, 0))
+            most = self.capacity + self.capacity // 4
+            self._room = max(min(max(2 * (keep + count), 256), most), keep + count)
+            old = slice(self._size - keep, self._size)
+            self._size = keep
+            self._seq = _moved(self._seq[old], self._room)
+            self._version = _moved(self._version[old], self._room)
+            tables: tuple[dict[str, Any], ...] = (self._flags, self._floats, self._cells, self._states)
+            for table in tables:
+                for name, array in table.items():
+                    table[name] = _moved(array[old], self._room)
+        return self._size, self._size + count
+
+
+def _moved(array: Any, room: int) -> Any:
+    """A fresh array of ``room`` rows that starts with the given ones."""
+    fresh = np.empty(room, array.dtype)
+    fresh[: len(array)] = array
+    return fresh

@@ -1,0 +1,87 @@
+"""The tables of telemetry.db and their numbered migrations. Called by ``store`` when it opens the file.
+
+Loses nothing that matters when deleted: monitors start over as not_yet. That is why it may use synchronous=NORMAL.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from autoheal.errors import StoreError
+
+migrations = Migrations("autoheal.telemetry")
+
+
+@migrations()
+def first(db: Database) -> None:
+    """Predictions with their labels, outcomes that wait for a prediction, metric samples."""
+    db.execute(
+        """
+        CREATE TABLE predictions (
+            seq INTEGER PRIMARY KEY,
+            model TEXT NOT NULL,
+            id TEXT NOT NULL,
+            version TEXT NOT NULL,
+            time REAL NOT NULL,
+            arrived REAL NOT NULL,
+            features TEXT NOT NULL,
+            prediction,
+            score REAL,
+            latency_ms REAL,
+            error TEXT,
+            fallback INTEGER NOT NULL,
+            label,
+            label_time REAL,
+            labelled REAL,
+            UNIQUE (model, id)
+        )
+        """
+    )
+    db.execute("CREATE INDEX predictions_by_time ON predictions (model, time)")
+    db.execute(
+        """
+        CREATE TABLE waiting_outcomes (
+            model TEXT NOT NULL,
+            id TEXT NOT NULL,
+            time REAL NOT NULL,
+            label,
+            arrived REAL NOT NULL,
+            PRIMARY KEY (model, id)
+        ) WITHOUT ROWID
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE metrics (
+            seq INTEGER PRIMARY KEY,
+            model TEXT NOT NULL,
+            name TEXT NOT NULL,
+            time REAL NOT NULL,
+            value REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX metrics_by_name ON metrics (model, name, seq)")
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
+    try:
+        path.touch(mode=0o600)
+        connection = connect(path)
+        connection.execute("PRAGMA journal_mode=WAL")
+        migrations.apply(Database(connection))
+        connection.commit()
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path}: cannot be opened as telemetry: {error}") from error
+    return connection
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A plain connection; transactions are begun and ended by hand."""
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=5.0, isolation_level=None)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection

@@ -1,0 +1,178 @@
+"""``Telemetry``: the one door to telemetry. Sources push records in, rounds take views, actions take labelled rows.
+
+``ingest`` is async and bounded (a full queue refuses, nobody waits for ever); everything that reads is synchronous and
+meant for ``asyncio.to_thread``. One writer thread owns telemetry.db. The surprising part: counts come from memory
+when memory reaches back far enough, and only else from the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from autoheal.clock import Clock
+from autoheal.domain.names import ModelName, Task, Version
+from autoheal.domain.specs import ModelSpec
+from autoheal.monitors.reference import Reference
+from autoheal.monitors.view import Series, View
+from autoheal.telemetry import predictions_table
+from autoheal.telemetry.records import Record
+from autoheal.telemetry.refusal import Refusal
+from autoheal.telemetry.store import Counts, Limits, Store, reader
+from autoheal.telemetry.values import from_unix, to_unix
+
+
+class Telemetry:
+    """Open with ``await Telemetry.open(path, models, clock)``; close when done (or use it as a context)."""
+
+    def __init__(self, store: Store, writer: ThreadPoolExecutor) -> None:
+        self._store = store
+        self._writer = writer
+        self._reader = reader(store.path)
+        self._reading = threading.Lock()
+        self._pending = 0
+        self._models: dict[ModelName, ModelSpec] = {}
+
+    @classmethod
+    async def open(
+        cls, path: Path, models: Mapping[ModelName, ModelSpec], clock: Clock, limits: Limits | None = None
+    ) -> Telemetry:
+        """Open or create telemetry.db and fill the memory from it."""
+        store = Store(path, clock, limits or Limits())
+        writer = ThreadPoolExecutor(1, thread_name_prefix="telemetry")
+        try:
+            await asyncio.get_running_loop().run_in_executor(writer, store.open)
+        except BaseException:
+            writer.shutdown(wait=False)
+            raise
+        telemetry = cls(store, writer)
+        await telemetry.configure(models)
+        return telemetry
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Finish what is under way, then let go of the file."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.close)
+        self._writer.shutdown()
+        with self._reading:
+            self._reader.close()
+
+    async def configure(self, models: Mapping[ModelName, ModelSpec]) -> None:
+        """Take the models of a new configuration; rings of unchanged ones stay."""
+        self._models = dict(models)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.configure, dict(models))
+
+    @property
+    def tasks(self) -> dict[ModelName, Task]:
+        """The models that exist, as ``parse_rows`` wants them."""
+        return {name: spec.task for name, spec in self._models.items()}
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Counters since start: rows, duplicates, new, same, corrected, waiting, joined_late, waiting_expired."""
+        return dict(self._store.totals)
+
+    async def ingest(self, records: Sequence[Record]) -> Counts:
+        """Store one batch of checked records; raises ``Refusal("full")`` when too much is under way already."""
+        if self._pending and self._pending + len(records) > self._store.limits.in_flight:
+            raise Refusal("full", f"{self._pending} records are being stored already")
+        self._pending += len(records)
+        try:
+            loop = asyncio.get_running_loop()
+            return await asyncio.shield(loop.run_in_executor(self._writer, self._store.ingest, records))
+        finally:
+            self._pending -= len(records)
+
+    def view(
+        self,
+        model: ModelName,
+        *,
+        champion: Version,
+        since: datetime | None,
+        reference: Reference | None,
+        now: datetime,
+    ) -> View:
+        """What the monitors of one model see at ``now``; costs well under a millisecond."""
+        store = self._store
+        with store.lock:
+            rows = store.rings[model].rows()
+            as_of = store.horizon(to_unix(now))
+            metrics = {
+                name: np.array(samples, np.float64)
+                for (m, name), samples in store.series.items()
+                if m == model
+            }
+        return View(
+            spec=self._models[model],
+            champion=champion,
+            since=-math.inf if since is None else to_unix(since),
+            reference=reference,
+            as_of=as_of,
+            rows=rows,
+            metrics={name: Series(pairs[:, 0], pairs[:, 1]) for name, pairs in metrics.items()},
+        )
+
+    def labelled(
+        self,
+        model: ModelName,
+        *,
+        now: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100_000,
+    ) -> list[dict[str, Any]]:
+        """Matured labelled rows with ``since < time <= until``, newest first, for training and evaluation.
+
+        Each is a dict of id, version, time (aware datetime), features, prediction, score, label, by, error.
+        """
+        lag = self._models[model].label_lag.total_seconds()
+        start = -math.inf if since is None else to_unix(since)
+        end = math.inf if until is None else to_unix(until)
+        with self._reading:
+            found = predictions_table.labelled(
+                self._reader, model, since=start, until=end, as_of=to_unix(now), lag=lag, limit=limit
+            )
+            return [row | {"time": from_unix(row["time"])} for row in found]
+
+    def matured(
+        self,
+        model: ModelName,
+        *,
+        now: datetime,
+        since: datetime | None = None,
+        version: Version | None = None,
+    ) -> int:
+        """How many matured labelled rows have a time after ``since``; with ``version`` only those it answered."""
+        start = -math.inf if since is None else to_unix(since)
+        lag = self._models[model].label_lag.total_seconds()
+        with self._store.lock:
+            ring = self._store.rings[model]
+            rows, full = ring.rows(), len(ring) >= ring.capacity
+        if full and not (rows.time.min() <= start):
+            with self._reading:
+                return predictions_table.count_matured(
+                    self._reader, model, since=start, as_of=to_unix(now), lag=lag, version=version
+                )
+        mask = (np.maximum(rows.labelled, rows.time + lag) <= to_unix(now)) & (rows.time > start)
+        if version is not None:
+            mask &= rows.version_is(version) & ~rows.fallback & ~rows.failed
+        return int(np.count_nonzero(mask))
+
+    def newest(self, model: ModelName) -> datetime | None:
+        """The time of the newest prediction held, in the data's own time."""
+        with self._store.lock:
+            rows = self._store.rings[model].rows()
+        return from_unix(float(rows.time.max())) if len(rows) else None

@@ -1,0 +1,241 @@
+"""The writing half of telemetry: one batch, one transaction in telemetry.db, then the rings in memory.
+
+All methods run in the one writer thread of ``Telemetry``; readers take ``lock`` and look at ``rings`` and ``series``.
+The surprising part is ``in_flight``: a batch is stamped with the clock before its transaction, and until it is in
+the rings no reader may claim to have seen everything up to that stamp (``horizon``).
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoheal.clock import Clock
+from autoheal.domain.names import ModelName
+from autoheal.domain.specs import ModelSpec
+from autoheal.errors import StoreError
+from autoheal.telemetry import metrics_table, outcomes_table, predictions_table
+from autoheal.telemetry.records import Metric, Outcome, Prediction, Record
+from autoheal.telemetry.ring import Ring
+from autoheal.telemetry.schema import connect, open_database
+from autoheal.telemetry.values import to_unix
+
+#: Batches and rows between two rounds of forgetting.
+TIDY_BATCHES = 200
+TIDY_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept: rows per model on disk and in memory, metric samples, outcomes without a prediction."""
+
+    rows: int = 200_000
+    memory_rows: int = 20_000
+    metric_samples: int = 2_000
+    waiting: int = 100_000
+    waiting_days: float = 30.0
+    in_flight: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of one batch: ``accepted`` were new (or corrected), ``waiting`` of those have no prediction yet."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    waiting: int = 0
+    corrected: int = 0
+
+
+@dataclass(slots=True)
+class _Labelled:
+    """Labels to show in the rings once the transaction has been committed."""
+
+    model: ModelName
+    seq: int
+    label: object
+
+
+@dataclass(slots=True)
+class Store:
+    """Owns the writing connection. ``totals`` count since the start of the process."""
+
+    path: Path
+    clock: Clock
+    limits: Limits
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    rings: dict[ModelName, Ring] = field(default_factory=dict)
+    series: dict[tuple[ModelName, str], deque[tuple[float, float]]] = field(default_factory=dict)
+    totals: Counter[str] = field(default_factory=Counter)
+    _db: sqlite3.Connection | None = None
+    _next: int = 1
+    _sizes: dict[ModelName, int] = field(default_factory=dict)
+    _waiting: int = 0
+    _since_tidy: tuple[int, int] = (0, 0)
+    _in_flight: float | None = None
+    _last_stamp: float = 0.0
+
+    def open(self) -> None:
+        self._db = open_database(self.path)
+        self._next = predictions_table.last_seq(self._db) + 1
+        self._sizes = predictions_table.sizes(self._db)
+        self._waiting = outcomes_table.count(self._db)
+        for model, name in metrics_table.names(self._db):
+            samples = metrics_table.newest(self._db, model, name, self.limits.metric_samples)
+            self.series[ModelName(model), name] = deque(samples, maxlen=self.limits.metric_samples)
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def configure(self, models: Mapping[ModelName, ModelSpec]) -> None:
+        """Hold a ring for each of these models; rebuild it where task or features changed."""
+        db = self._opened()
+        fresh: dict[ModelName, Ring] = {}
+        for name, spec in models.items():
+            old = self.rings.get(name)
+            if old is not None and (old.spec.task, old.spec.features) == (spec.task, spec.features):
+                old.spec = spec
+                fresh[name] = old
+                continue
+            fresh[name] = Ring(spec, self._memory_rows(spec))
+            _refill(fresh[name], predictions_table.newest(db, name, fresh[name].capacity))
+        with self.lock:
+            self.rings = fresh
+
+    def ingest(self, records: Sequence[Record]) -> Counts:
+        """Store one batch; raises ``StoreError`` and keeps nothing of it when the disk says no."""
+        db = self._opened()
+        stamp = self._stamp()
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            done = self._write(db, records, stamp)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            with self.lock:
+                self._in_flight = None
+            raise StoreError(f"{self.path}: telemetry was not stored: {error}") from error
+        self._tidy(db, len(records), stamp)
+        return done
+
+    def horizon(self, now: float) -> float:
+        """Up to when everything that arrived is in the rings; call it with ``lock`` held."""
+        return now if self._in_flight is None else min(now, self._in_flight - 1e-6)
+
+    def _write(self, db: sqlite3.Connection, records: Sequence[Record], stamp: float) -> Counts:
+        predictions = [r for r in records if isinstance(r, Prediction)]
+        metrics = [r for r in records if isinstance(r, Metric)]
+        first = self._next
+        new = predictions_table.insert(db, first, stamp, predictions) if predictions else []
+        labels: list[_Labelled] = []
+        if self._waiting:
+            for place in new:
+                if outcome := outcomes_table.take(db, predictions[place]):
+                    predictions_table.label(db, outcome, stamp)
+                    labels.append(_Labelled(outcome.model, first + place, outcome.label))
+        joined = len(labels)
+        counts: Counter[str] = Counter()
+        for record in records:
+            if isinstance(record, Outcome):
+                counts[self._outcome(db, record, stamp, labels)] += 1
+        metrics_table.insert(db, metrics)
+        self._show([(first + i, predictions[i]) for i in new], labels, metrics, stamp)
+        self._next += len(predictions)
+        self._waiting += counts["waiting"] - joined
+        duplicates = len(predictions) - len(new) + counts["same"]
+        self.totals.update(counts, duplicates=duplicates, rows=len(records), joined_late=joined)
+        accepted = len(records) - duplicates
+        return Counts(accepted, duplicates, counts["waiting"], counts["corrected"])
+
+    @staticmethod
+    def _outcome(db: sqlite3.Connection, outcome: Outcome, stamp: float, labels: list[_Labelled]) -> str:
+        joined = predictions_table.label(db, outcome, stamp)
+        if joined is None:
+            return "waiting" if outcomes_table.keep(db, outcome, stamp) else "same"
+        seq, how = joined
+        if how != "same":
+            labels.append(_Labelled(outcome.model, seq, outcome.label))
+        return how
+
+    def _show(
+        self,
+        new: Sequence[tuple[int, Prediction]],
+        labels: Sequence[_Labelled],
+        metrics: Sequence[Metric],
+        stamp: float,
+    ) -> None:
+        """Bring a batch into memory, as one change for readers."""
+        by_model: dict[ModelName, list[tuple[int, Prediction]]] = {}
+        for seq, record in new:
+            by_model.setdefault(record.model, []).append((seq, record))
+        with self.lock:
+            for model, rows in by_model.items():
+                if (ring := self.rings.get(model)) is not None:
+                    ring.append([seq for seq, _ in rows], [record for _, record in rows], stamp)
+                self._sizes[model] = self._sizes.get(model, 0) + len(rows)
+            for label in labels:
+                if (ring := self.rings.get(label.model)) is not None:
+                    ring.label(label.seq, label.label, stamp)
+            for metric in metrics:
+                key = (metric.model, metric.name)
+                samples = self.series.setdefault(key, deque(maxlen=self.limits.metric_samples))
+                samples.append((metric.time, metric.value))
+            self._in_flight = None
+
+    def _stamp(self) -> float:
+        """The arrival of a batch; never before an earlier one, whatever the machine's clock does."""
+        with self.lock:
+            self._last_stamp = max(self._last_stamp, to_unix(self.clock.now()))
+            self._in_flight = self._last_stamp
+            return self._last_stamp
+
+    def _tidy(self, db: sqlite3.Connection, rows: int, stamp: float) -> None:
+        """Now and then, forget what is beyond the limits."""
+        batches, total = self._since_tidy[0] + 1, self._since_tidy[1] + rows
+        if batches < TIDY_BATCHES and total < TIDY_ROWS:
+            self._since_tidy = (batches, total)
+            return
+        self._since_tidy = (0, 0)
+        for model, size in self._sizes.items():
+            if size > self.limits.rows * 1.05:
+                gone = predictions_table.trim(db, model, self.limits.rows)
+                self._sizes[model] = size - gone
+        metrics_table.trim(db, self.limits.metric_samples)
+        if self._waiting:
+            gone = outcomes_table.expire(db, stamp - self.limits.waiting_days * 86_400, self.limits.waiting)
+            self.totals["waiting_expired"] += gone
+            self._waiting = outcomes_table.count(db)
+
+    def _memory_rows(self, spec: ModelSpec) -> int:
+        """Fewer rows for wide models: about 8 MB each at most."""
+        return max(min(self.limits.memory_rows, 8_000_000 // (80 + 9 * len(spec.features))), 1_000)
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise StoreError(f"{self.path}: telemetry is closed")
+        return self._db
+
+
+def _refill(ring: Ring, rows: Sequence[predictions_table.StoredRow]) -> None:
+    """Fill an empty ring from the disk, a batch of one arrival at a time."""
+    for arrived, batch in itertools.groupby(rows, key=lambda row: row.arrived):
+        together = list(batch)
+        ring.append([row.seq for row in together], [row.record for row in together], arrived)
+    for row in rows:
+        if row.label is not None and row.labelled is not None:
+            ring.label(row.seq, row.label, row.labelled)
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A connection for readers in other threads."""
+    connection = connect(path)
+    connection.execute("PRAGMA query_only=ON")
+    return connection
