@@ -79,7 +79,8 @@ def select(connection: sqlite3.Connection, after: int, limit: int) -> list[Entry
 def select_started(connection: sqlite3.Connection, key: str) -> Entry | None:
     """The newest ``StepStarted`` of a step key."""
     row = connection.execute(
-        "SELECT seq, body FROM entries WHERE kind = 'step_started' AND key = ? ORDER BY seq DESC LIMIT 1", (key,)
+        "SELECT seq, body FROM entries WHERE kind = 'step_started' AND key = ? ORDER BY seq DESC LIMIT 1",
+        (key,),
     ).fetchone()
     return decode_entry(row[1], seq=row[0]) if row else None
 

@@ -55,5 +55,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     known = {m.name for m in log_migrations.pending(db)} | {m.name for m in log_migrations.applied(db)}
     ours = {"0001_entries", "0002_snapshots"}
     if strange := sorted(known - ours):
-        raise StoreError(f"the log was written by a newer autoheal (it has {', '.join(strange)}); use that one")
+        raise StoreError(
+            f"the log was written by a newer autoheal (it has {', '.join(strange)}); use that one"
+        )
     log_migrations.apply(db)

@@ -39,7 +39,8 @@ def insert(connection: sqlite3.Connection, seq: int, body: str) -> None:
         (seq, digest, world_digest(), _sum(body), body),
     )
     connection.execute(
-        "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)", (KEEP,)
+        "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
+        (KEEP,),
     )
 
 
