@@ -1,0 +1,23 @@
+"""Open the dashboard of a running daemon in this terminal. `q` leaves it; the daemon goes on."""
+
+from __future__ import annotations
+
+import argparse
+
+from autoheal.cli.door import add_socket, socket_path
+
+NAME = "dashboard"
+HELP = "open the dashboard of a running daemon"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_socket(parser)
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII only")
+
+
+def run(args: argparse.Namespace) -> int:
+    from autoheal.tui.app import DashboardApp
+
+    app = DashboardApp(socket=socket_path(args, "view"), ascii=args.ascii)
+    app.run()
+    return app.return_code or 0
