@@ -42,30 +42,16 @@ class _Codec(Generic[T]):
         self.adapter = adapter
 
     def encode(self, value: T) -> str:
-        """JSON text; UnrecordableError when it could not be read back."""
+        """JSON text, not yet known to be readable."""
         try:
-            return self._strip(self.adapter.dump_json((value,), warnings="error"))
+            return self.adapter.dump_json((value,), warnings="none")[1:-1].decode()
         except (PydanticSerializationError, RecursionError) as error:
-            return self._encode_odd(value, error)
-
-    def _encode_odd(self, value: T, error: Exception) -> str:
-        """A value that is not quite of its declared type may be written if it can be read: a log must stay legible."""
-        try:
-            text = self._strip(self.adapter.dump_json((value,), warnings="none"))
-            self.decode(text)
-        except (PydanticSerializationError, ValidationError, RecursionError) as worse:
-            raise UnrecordableError(f"cannot be recorded: {_brief(worse)}") from worse
-        _LOG.warning("recorded a value that is not of its declared type: %s", _brief(error))
-        return text
+            raise UnrecordableError(f"cannot be recorded: {_brief(error)}") from error
 
     def decode(self, text: str | bytes) -> T:
         """Raises pydantic's ValidationError; callers know which entry they read and say so."""
         raw = text.encode() if isinstance(text, str) else text
         return self.adapter.validate_json(b"[" + raw + b"]")[0]
-
-    @staticmethod
-    def _strip(wrapped: bytes) -> str:
-        return wrapped[1:-1].decode()
 
 
 @functools.cache
@@ -84,7 +70,16 @@ def _worlds() -> _Codec[World]:
 
 
 def encode_entry(entry: Entry) -> str:
-    return _entries().encode(entry)
+    """Text that is known to be readable: it was read. One value of the wrong type would close the log for ever, and
+    pydantic writes some of them (a None where a number belongs) without a word."""
+    text = _entries().encode(entry)
+    try:
+        same = _entries().decode(text) == entry
+    except ValidationError as error:
+        raise UnrecordableError(f"cannot be recorded: {_brief(error)}") from error
+    if not same:
+        _LOG.warning("entry %s (%s) reads back differently than it was", entry.seq, entry.event.kind)
+    return text
 
 
 def decode_entry(text: str | bytes, *, seq: int) -> Entry:
