@@ -1,1 +1,1 @@
-
+"""Policies, models and guards from YAML: read with positions, checked with hints, built into ``domain.specs``."""

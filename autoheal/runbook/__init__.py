@@ -1,1 +1,1 @@
-
+"""Runbooks from YAML: schema, loader, templates, lint."""

@@ -1,0 +1,107 @@
+"""``kind: model`` as YAML: the schema class and its way into ``domain.specs.ModelSpec``. Pure.
+
+``ModelBody`` is also what policy tests write inline. Surprise: ``monitors`` may be a list of kinds or a mapping from
+kind to options; ``every``, ``hold`` and ``clear`` belong to every monitor, all other options to the monitor's own
+schema, which is checked in ``references`` because monitors are plug-ins.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from autoheal.domain.durations import Duration
+from autoheal.domain.names import ModelName, Task
+from autoheal.domain.reason import Position
+from autoheal.domain.specs import FeatureSpec, ModelSpec, MonitorSpec
+from autoheal.policy.fields import Name, Part, refuse
+from autoheal.policy.yaml_source import Document, Path
+
+#: Options that every monitor has; the rest is the monitor's own.
+TIMING = ("every", "hold", "clear")
+
+
+class FeaturePart(Part):
+    type: Literal["numeric", "categorical"] = Field(description="type: numeric or categorical")
+    upstream: str = ""
+
+
+def _monitors(value: object) -> object:
+    if isinstance(value, list):
+        for kind in value:
+            if not isinstance(kind, str):
+                refuse(
+                    "a monitor in a list is named by one word",
+                    "write a mapping to give options: performance: {...}",
+                )
+        if len(set(value)) != len(value):
+            refuse("a monitor stands twice in the list", "one of each kind")
+        return {kind: {} for kind in value}
+    if isinstance(value, dict):
+        return {kind: {} if options is None else options for kind, options in value.items()}
+    return value
+
+
+class TimingPart(Part, extra="allow"):
+    """When a monitor looks, and how long a symptom must last or be gone."""
+
+    every: Duration = timedelta(minutes=1)
+    hold: Duration = timedelta(0)
+    clear: Duration = timedelta(minutes=5)
+
+
+class ModelBody(Part):
+    """A model without the document's head."""
+
+    name: Name = Field(description="name: the model's name in telemetry and registry")
+    task: Task = Field(description="task: classification or regression")
+    owner: str = ""
+    description: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    features: dict[str, FeaturePart] = Field(default_factory=dict)
+    monitors: Annotated[dict[str, TimingPart], BeforeValidator(_monitors)] = Field(default_factory=dict)
+    pipeline: str = ""
+    fallback: str = ""
+    label_lag: Duration = timedelta(0)
+
+
+class ModelPart(ModelBody):
+    version: Literal[1] = Field(description="version: 1")
+    kind: Literal["model"] = Field(description="kind: model")
+
+
+def model_spec(part: ModelBody, document: Document, at: Path = ()) -> ModelSpec:
+    """The checked model, with positions of it and its monitors."""
+    return ModelSpec(
+        name=ModelName(part.name),
+        task=part.task,
+        owner=part.owner,
+        labels=dict(part.labels),
+        features=tuple(FeatureSpec(name, f.type, f.upstream) for name, f in part.features.items()),
+        monitors=tuple(_monitor_spec(kind, timing, document, at) for kind, timing in part.monitors.items()),
+        pipeline=part.pipeline,
+        fallback=part.fallback,
+        label_lag=part.label_lag,
+        position=document.at(*at),
+    )
+
+
+def _monitor_spec(kind: str, timing: TimingPart, document: Document, at: Path) -> MonitorSpec:
+    return MonitorSpec(
+        kind=kind,
+        options=dict(timing.model_extra or {}),
+        every=timing.every,
+        hold=timing.hold,
+        clear=timing.clear,
+        position=monitor_position(document, kind, at),
+    )
+
+
+def monitor_position(document: Document, kind: str, at: Path = ()) -> Position:
+    """Where a monitor is named, in either way of writing."""
+    node = document.node((*at, "monitors"))
+    if node is not None and isinstance(node.value, list):
+        return next((item.position for item in node.value if item.value == kind), node.position)
+    return document.key(*at, "monitors", kind)
