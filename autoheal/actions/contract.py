@@ -55,7 +55,7 @@ class Unsure:
 Probe = Done | NotDone | Running | Unsure
 
 
-class Params(BaseModel):
+class ActionParams(BaseModel):
     """Base of every action's parameters: what a runbook writes under ``with:``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
