@@ -114,10 +114,9 @@ async def follow_log(hub: Hub, after: int, stopping: asyncio.Event) -> AsyncGene
             if stop.done():
                 yield Ended("the daemon is stopping", after)
                 return
-    finally:
-        for task in (coming, stop):
-            task.cancel()
-        await asyncio.gather(coming, stop, return_exceptions=True)
+    finally:  # nothing may be awaited here: when the reader has left, every await is cancelled again
+        coming.cancel()
+        stop.cancel()
         feed.close()
 
 

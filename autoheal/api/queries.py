@@ -89,7 +89,7 @@ async def incident(hub: HubPart, incident_id: str) -> Response:
 
 
 @router.get(
-    "/v1/why/{subject}",
+    "/v1/why/{subject:path}",
     response_model=Why,
     summary="Why: every decision about an incident or a model, with its tree of reasons",
     responses=documented(404, 422),
