@@ -53,3 +53,9 @@ def shift(first: ArrayLike, second: ArrayLike) -> float:
     if x.size * y.size > MOST_PAIRS:
         raise ValueError(f"at most {MOST_PAIRS} pairs, got {x.size * y.size}: thin the samples")
     return float(np.median(y[:, None] - x[None, :]))
+
+
+def auc(negatives: ArrayLike, positives: ArrayLike) -> float:
+    """Share of pairs in which the positive scores higher, ties by half: the area under the ROC curve."""
+    low, high = inputs.vector("negatives", negatives), inputs.vector("positives", positives)
+    return rank_test(low, high).u / (low.size * high.size)
