@@ -17,6 +17,9 @@ STATE_MARKS = {
     "closed": "✓",
 }
 _COLUMNS = (("ID", 9), ("STATE", 12), ("TARGET", 20), ("OPENED (UTC)", 19), ("LASTED", 7), ("CAUSE", 15))
+_NARROW = (("ID", 9), ("STATE", 10), ("TARGET", 15), ("LASTED", 7), ("CAUSE", 15))
+_WIDE = 100
+Columns = tuple[tuple[str, int], ...]
 
 
 def incident_lines(
@@ -29,21 +32,22 @@ def incident_lines(
     ordered = sorted(incidents, key=lambda i: (i.open, i.opened_at), reverse=True)
     if not ordered:
         return ["no incidents"]
-    head = "  " + " ".join(pad(name, size) for name, size in _COLUMNS) + " WHAT"
-    lines = [head, *(_line(incident, now) for incident in ordered)]
+    columns = _COLUMNS if width >= _WIDE else _NARROW
+    head = "  " + " ".join(pad(name, size) for name, size in columns) + " WHAT"
+    lines = [head, *(_line(incident, now, columns) for incident in ordered)]
     return [plain(cut(line, width).rstrip(), ascii) for line in lines]
 
 
-def _line(incident: Incident, now: datetime) -> str:
-    cells = (
-        incident.id,
-        str(incident.state),
-        clean(incident.target),
-        stamp(incident.opened_at),
-        span((incident.closed_at or now) - incident.opened_at),
-        str(incident.cause).replace("_", " "),
-    )
-    sized = " ".join(pad(text, size) for text, (_, size) in zip(cells, _COLUMNS, strict=True))
+def _line(incident: Incident, now: datetime, columns: Columns) -> str:
+    cells = {
+        "ID": incident.id,
+        "STATE": str(incident.state),
+        "TARGET": clean(incident.target),
+        "OPENED (UTC)": stamp(incident.opened_at),
+        "LASTED": span((incident.closed_at or now) - incident.opened_at),
+        "CAUSE": str(incident.cause).replace("_", " "),
+    }
+    sized = " ".join(pad(cells[name], size) for name, size in columns)
     return f"{STATE_MARKS[incident.state]} {sized} {what(incident)}"
 
 

@@ -19,16 +19,21 @@ MARKS = {
     Health.UNKNOWN: "?",
     Health.HEALTHY: "●",
 }
+Columns = tuple[tuple[str, int], ...]
 _WORST_FIRST = tuple(MARKS)
 _COLUMNS = (("STATE", 10), ("MODEL", 20), ("CHAMPION", 10), ("PERFORMANCE", 14), ("DRIFT", 18))
+_NARROW = (("STATE", 9), ("MODEL", 15), ("CHAMPION", 8), ("PERFORMANCE", 11), ("DRIFT", 13))
+_WIDE = 100
 
 
 def status_lines(snapshot: Snapshot, width: int = 100, ascii: bool = False) -> list[str]:  # noqa: A002  the option's word
     """Title, warnings, a line a model (the worst first), what is not running."""
-    world = snapshot.world
-    lines = [*_title(snapshot, width), *_warnings(world, width), "", _heading()]
+    world, columns = snapshot.world, _COLUMNS if width >= _WIDE else _NARROW
+    lines = [*_title(snapshot, width), *_warnings(world, width), "", _heading(columns)]
     states = sorted(_states(world), key=lambda m: (_WORST_FIRST.index(m.health), m.name))
-    lines += [_row(world, state) for state in states] or ["  no models: name some in the configuration"]
+    lines += [_row(world, state, columns) for state in states] or [
+        "  no models: name some in the configuration"
+    ]
     return [plain(cut(line, width).rstrip(), ascii) for line in lines]
 
 
@@ -64,11 +69,11 @@ def _pause(pause: Pause) -> str:
     return f"PAUSED {pause.scope} by {pause.actor}{until}: {pause.reason} (decides, does not act)"
 
 
-def _heading() -> str:
-    return "  " + " ".join(pad(name, size) for name, size in _COLUMNS) + " INCIDENT"
+def _heading(columns: Columns) -> str:
+    return "  " + " ".join(pad(name, size) for name, size in columns) + " INCIDENT"
 
 
-def _row(world: World, state: ModelState) -> str:
+def _row(world: World, state: ModelState, columns: Columns) -> str:
     mine = [f for f in world.findings.values() if f.target == state.name]
     mark = "‖" if "fleet" in world.pauses or state.name in world.pauses else MARKS[state.health]
     cells = (
@@ -78,7 +83,7 @@ def _row(world: World, state: ModelState) -> str:
         _performance(mine),
         _drift(mine),
     )
-    sized = " ".join(pad(text, size) for text, (_, size) in zip(cells, _COLUMNS, strict=True))
+    sized = " ".join(pad(text, size) for text, (_, size) in zip(cells, columns, strict=True))
     return f"{mark} {sized} {_incident(world, state.name)}"
 
 
