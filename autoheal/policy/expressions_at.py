@@ -12,7 +12,7 @@ from autoheal.policy.vocabulary import CONDITION, condition_sample
 from autoheal.policy.yaml_source import Document, Path
 
 _QUOTED = re.compile(r"""(?:"([^"\\]*)"|'([^'\\]*)')""")
-_LABEL = re.compile(r"\blabel\s*\.\s*([A-Za-z_]\w*)")
+_LABEL = re.compile(r"\blabels\s*\.\s*([A-Za-z_]\w*)")
 
 
 def check_condition(source: str, path: Path, document: Document) -> Iterator[Problem]:

@@ -17,10 +17,9 @@ from autoheal.policy.explain import check_options, did_you_mean, problem, warnin
 from autoheal.policy.expressions_at import check_condition
 from autoheal.policy.known import Known
 from autoheal.policy.model_schema import monitor_position
+from autoheal.policy.vocabulary import GIVEN
 from autoheal.policy.yaml_source import Document
 
-#: Inputs that autoheal gives to every runbook.
-GIVEN = frozenset({"model", "reason"})
 _TARGETS = ("upstream:", "source:")
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "model": (str,), "text": (str,), "version": (str,), "number": (int, float), "boolean": (bool,),
@@ -76,7 +75,7 @@ def policy_problems(
     """All references of one policy; ``generic`` ones may match nothing without a word."""
     yield from _exact_models(policy, document, names)
     yield from _targets(policy, document, names, generic=generic)
-    if not generic:
+    if names.model_names and not generic:
         yield from _matches_nothing(policy, document, names)
     watched = names.selected(policy.match) or (names.models if policy.match.targets else ())
     monitors = (
@@ -114,7 +113,7 @@ def _targets(policy: PolicySpec, document: Document, names: Names, *, generic: b
             hint = did_you_mean(target, upstreams, "features name theirs with `upstream:`")
             if not is_pattern(target):
                 yield problem(where, f'no model has a feature from upstream "{feed}"', hint)
-            elif not generic:
+            elif names.model_names and not generic:
                 yield warning(where, f'"{target}" matches no upstream', hint)
 
 
@@ -133,7 +132,7 @@ def _matches_nothing(policy: PolicySpec, document: Document, names: Names) -> It
             yield warning(
                 document.at("match", "models", i),
                 f'"{glob}" matches no model',
-                did_you_mean(glob, names.model_names, "no model is configured"),
+                did_you_mean(glob, names.model_names),
             )
     if match.models and names.models and not blind and not names.selected(match):
         labels = ", ".join(f"{k} in {list(v)}" for k, v in match.labels.items())

@@ -1,55 +1,40 @@
 """The names that expressions may use, with a sample of each for the check at load. Pure.
 
-The engine builds the real context of ``expr:`` with ``condition_context`` in mind: whoever adds a name there adds it
-here and in ``docs/policies.md``. Templates (``${{ }}``) have names of their own.
+The real contexts are built by ``engine.conditions.context`` and ``engine.runs.params``: whoever adds a name there
+adds it here and in ``docs/``; a test compares the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-_FINDING: dict[str, object] = {
-    "value": 0.5,
-    "reference": 0.5,
-    "effect": 0.5,
-    "evidence": 0.5,
-    "n": 500,
-    "age": 1.5,
-    "verdict": "breach",
-    "severity": "warning",
-}
-
-
+_FINDING: dict[str, object] = {"value": 0.5, "effect": 0.5, "n": 500, "verdict": "breach"}
 #: A value of each name that ``expr:`` in a policy may use.
 CONDITION: Mapping[str, object] = {
-    "target": "fraud",
     "model": "fraud",
-    "models": ["fraud"],
-    "label": {},
-    "health": "degrading",
+    "target": "fraud",
     "cause": "bad_release",
-    "causes": ["bad_release"],
     "severity": "critical",
-    "alarms": ["performance/accuracy"],
-    "findings": {},
+    "health": "degrading",
+    "labels": {},
     "attempts": 0,
-    "facts": {
-        "champion": "v2",
-        "known_good": "v1",
-        "fallback": "rules",
-        "on_fallback": False,
-        "fresh_labels": 2000,
-        "matured_labels": 500,
-    },
+    "findings": {},
+    "facts": {"fresh_labels": 2000, "matured_labels": 500, "known_good": "v1", "on_fallback": False},
 }
-#: A value of each name that ``${{ }}`` in a runbook may use; ``inputs`` and ``steps`` are filled by its loader.
+#: A value of each name that ``${{ }}`` in a runbook may use; the runbook's own inputs come on top, as bare names and
+#: under ``inputs``. ``cause`` and ``since`` are there only when an incident started the run.
 TEMPLATE: Mapping[str, object] = {
     "model": "fraud",
-    "reason": "performance/accuracy is critical",
-    "incident": {"id": "I1", "target": "fraud", "cause": "bad_release", "severity": "critical"},
+    "reason": "INC-0001 fraud: bad_release (performance/accuracy)",
+    "incident": "INC-0001",
+    "cause": "bad_release",
+    "since": "2026-01-05T00:00:00+00:00",
+    "run": "R-0001",
     "inputs": {},
     "steps": {},
 }
+#: Inputs that autoheal gives to every run that an incident starts.
+GIVEN = frozenset({"model", "reason", "incident", "cause", "since"})
 
 
 def condition_sample(paths: tuple[str, ...], labels: tuple[str, ...]) -> dict[str, object]:
@@ -57,5 +42,5 @@ def condition_sample(paths: tuple[str, ...], labels: tuple[str, ...]) -> dict[st
     return {
         **CONDITION,
         "findings": dict.fromkeys(paths, _FINDING),
-        "label": dict.fromkeys(labels, "standard"),
+        "labels": dict.fromkeys(labels, "standard"),
     }

@@ -17,7 +17,6 @@ from autoheal.runbook.template import Found, find, input_references, step_refere
 _SAMPLES: dict[str, object] = {
     "model": "fraud", "text": "words", "number": 1, "boolean": True, "version": "v1",
 }  # fmt: skip
-_NAMES = frozenset(TEMPLATE)
 
 
 def check_placeholders(part: RunbookPart, index: int, document: Document, known: Known) -> Iterator[Problem]:
@@ -39,8 +38,8 @@ def _expression(
     assert found.placeholder is not None
     source = found.placeholder.source
     inputs = {name: _SAMPLES[kind] for name, kind in part.inputs.items()}
-    sample = {**TEMPLATE, "inputs": inputs}
-    fault = expression.check(source, _NAMES, sample, boolean=False)
+    names = frozenset({*TEMPLATE, *inputs})
+    fault = expression.check(source, names, {**TEMPLATE, **inputs, "inputs": inputs}, boolean=False)
     # Steps and inputs are told apart below, with better words than "unknown name".
     if fault is None or fault.name in {n for pair in step_references(source) for n in pair}:
         return
