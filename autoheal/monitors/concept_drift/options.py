@@ -1,0 +1,41 @@
+"""The options of concept_drift. Pure."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from autoheal.domain.names import Task
+from autoheal.monitors.options import Amount, MonitorOptions, Share
+
+
+class ConceptDriftOptions(MonitorOptions):
+    """``days``: how many days false alarms of ``error`` are apart on average. ``tolerance``: by which share the mean
+    loss may exceed the baseline and still be healthy (10% for classes, 25% for numbers, whose errors come in
+    seasons). ``max_rise_per_week``: of ``trend``, in the loss's unit or as a share of the baseline."""
+
+    days: float = Field(default=365.0, gt=0)
+    tolerance: Share | None = None
+    min_rows: int = Field(default=200, ge=50)
+    recent_rows: int = Field(default=200, ge=50)
+    critical: Amount | None = None
+    max_rise_per_week: Amount | None = None
+    trend_days: int = Field(default=28, ge=7, le=366)
+    min_days: int = Field(default=10, ge=5)
+    min_rows_per_day: int = Field(default=10, ge=1)
+    trend_p: float = Field(default=1e-4, gt=0, lt=1)
+    count_broken_inputs: bool = False
+
+    def tolerated(self, task: Task) -> float:
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.10 if task is Task.CLASSIFICATION else 0.25
+
+    def critical_rise(self, task: Task) -> Amount:
+        classes = task is Task.CLASSIFICATION
+        return self.critical or (Amount(value=0.05) if classes else Amount(value=0.5, relative=True))
+
+    def weekly_rise(self, task: Task) -> Amount:
+        classes = task is Task.CLASSIFICATION
+        return self.max_rise_per_week or (
+            Amount(value=0.03) if classes else Amount(value=0.10, relative=True)
+        )

@@ -1,0 +1,6 @@
+"""``serving``: does the model's service answer, in time, without errors, as often as usual?"""
+
+from autoheal.monitors.serving.monitor import Serving
+from autoheal.monitors.serving.options import ServingOptions, ServingState
+
+__all__ = ["Serving", "ServingOptions", "ServingState"]
