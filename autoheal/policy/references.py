@@ -18,7 +18,7 @@ from autoheal.policy.expressions_at import check_condition
 from autoheal.policy.known import Known
 from autoheal.policy.model_schema import monitor_position
 from autoheal.policy.vocabulary import GIVEN
-from autoheal.policy.yaml_source import Document
+from autoheal.policy.yaml_source import Document, Path
 
 _TARGETS = ("upstream:", "source:")
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -50,10 +50,10 @@ def is_pattern(text: str) -> bool:
     return any(c in text for c in "*?[")
 
 
-def model_problems(model: ModelSpec, document: Document, known: Known) -> Iterator[Problem]:
-    """Monitors with their options, and the pipeline."""
+def model_problems(model: ModelSpec, document: Document, known: Known, at: Path = ()) -> Iterator[Problem]:
+    """Monitors with their options, and the pipeline; ``at`` is where the model stands in the document."""
     for monitor in model.monitors:
-        where = monitor_position(document, monitor.kind)
+        where = monitor_position(document, monitor.kind, at)
         if monitor.kind not in known.monitors:
             yield problem(
                 where, f'there is no monitor "{monitor.kind}"', did_you_mean(monitor.kind, known.monitors)
@@ -61,12 +61,12 @@ def model_problems(model: ModelSpec, document: Document, known: Known) -> Iterat
             continue
         options = known.monitors[monitor.kind]
         if options is not None:
-            yield from check_options(document, options, monitor.options, ("monitors", monitor.kind))
+            yield from check_options(document, options, monitor.options, (*at, "monitors", monitor.kind))
     if model.pipeline and known.pipelines is not None and model.pipeline not in known.pipelines:
         hint = did_you_mean(
             model.pipeline, known.pipelines, "" if known.pipelines else "no pipeline is configured"
         )
-        yield problem(document.at("pipeline"), f'there is no pipeline "{model.pipeline}"', hint)
+        yield problem(document.at(*at, "pipeline"), f'there is no pipeline "{model.pipeline}"', hint)
 
 
 def policy_problems(

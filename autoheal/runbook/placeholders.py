@@ -45,13 +45,8 @@ def _expression(
         return
     if fault.name in input_references(source):
         return
-    hint = ""
-    if fault.name in part.inputs:
-        hint = f"did you mean `inputs.{fault.name}`?"
-    elif fault.name:
-        hint = did_you_mean(
-            fault.name, _NAMES | expression.FUNCTIONS, f"known here: {', '.join(sorted(_NAMES))}"
-        )
+    known = f"known here: {', '.join(sorted(names))}"
+    hint = did_you_mean(fault.name, names | expression.FUNCTIONS, known) if fault.name else ""
     yield problem(_place(found, path, document, fault.line, fault.column), fault.message, hint)
 
 
