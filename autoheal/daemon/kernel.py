@@ -178,8 +178,8 @@ class Kernel:
         except Exception as error:
             turn.fail(KernelStoppedError(f"not recorded: {error}"))
             raise
-        self._set_alarm(turn)
         self._publish(turn)
+        self._set_alarm(turn)
 
     def _due_facts(self) -> Iterator[Fact]:
         """What a turn decides on: the kernel's own facts first (the clock's health, time), then those that wait."""
@@ -211,7 +211,7 @@ class Kernel:
 
     def _set_alarm(self, turn: Turn) -> None:
         self._alarm.set(turn.wake_at)
-        if turn.wake_at is not None and turn.world.at is not None and turn.wake_at <= turn.world.at:
+        if turn.ticked and self._alarm.due(self.now()):
             self._alarm.hold(IMPATIENCE)
 
     def _ping(self) -> float | None:

@@ -107,10 +107,21 @@ class Subscription(AsyncIterator[Entry]):
     async def _catch_up(self) -> None:
         """One chunk of the past; having all of it, join the live queue without a gap (no await in between)."""
         if self.cursor >= self._feed.seq:
-            self._joined = True
-            if (why := self._feed.join(self)) is not None:
-                self.end(why)
+            self._join()
             return
-        self._pending.extend(await asyncio.to_thread(self._feed.past, self.cursor, CHUNK))
-        if not self._pending:
+        try:
+            chunk = await asyncio.to_thread(self._feed.past, self.cursor, CHUNK)
+        except StoreError:
+            self._join()
+            if self.ended is None:
+                raise
+            return
+        if not chunk:
             raise StoreError(f"log entry {self.cursor + 1} is missing")
+        if self.ended is None:
+            self._pending.extend(chunk)
+
+    def _join(self) -> None:
+        self._joined = True
+        if self.ended is None and (why := self._feed.join(self)) is not None:
+            self.end(why)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from autoheal.domain.events import Entry, Event
+from autoheal.domain.events import Entry, Event, Ticked
 from autoheal.domain.world import World
 
 _LOG = logging.getLogger(__name__)
@@ -59,7 +59,15 @@ class Turn:
     entries: list[Entry] = field(default_factory=list)
     taken: list[tuple[Fact, int]] = field(default_factory=list)
     wake_at: datetime | None = None
-    decided: bool = False
+
+    @property
+    def decided(self) -> bool:
+        return bool(self.taken)
+
+    @property
+    def ticked(self) -> bool:
+        """Whether time itself was heard in this turn."""
+        return any(isinstance(fact.event, Ticked) for fact, _ in self.taken)
 
     def take(self, fact: Fact, now: datetime) -> None:
         """Decide on one fact. An engine that chokes on a fact from outside refuses that fact alone; one that chokes
@@ -75,7 +83,7 @@ class Turn:
             return
         self.entries += [Entry(first + i, now, event) for i, event in enumerate(step.events)]
         self.taken.append((fact, first))
-        self.world, self.wake_at, self.decided = step.world, step.wake_at, True
+        self.world, self.wake_at = step.world, step.wake_at
 
     def tell(self) -> None:
         for fact, seq in self.taken:
