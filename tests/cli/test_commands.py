@@ -65,6 +65,28 @@ def test_why_prints_the_tree_with_yaml_positions(autoheal: Autoheal, next_door: 
     assert missing.err.startswith("autoheal why: there is no incident or model 'INC-77'")
 
 
+@pytest.mark.parametrize("columns", [60, 80, 140])
+def test_why_tells_the_run_and_fits(
+    autoheal: Autoheal, next_door: Neighbour, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    next_door.ask(next_door.home.breach)
+    incident = next(iter(next_door.home.kernel.world.incidents))
+    assert autoheal("approve", incident, "--note", "two \x1b[31m lines\nof it").status == OK
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for command in (("why", incident), ("status",), ("incidents",)):
+        lines = autoheal(*command).out.splitlines()
+        assert all(len(line) <= columns and line.isprintable() for line in lines), command
+    told = " ".join(autoheal("why", incident).out.split())
+    for part in (
+        "R-0001 tell on fraud",
+        "traffic.fallback",
+        "runbooks/tell.yaml:5",
+        "given by",
+        "rung 1 tell",
+    ):
+        assert part in told, part
+
+
 def test_why_before_anything_happened(autoheal: Autoheal, next_door: Neighbour) -> None:
     told = autoheal("why")
     assert told.status == NO
