@@ -10,8 +10,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from autoheal.domain.specs import Bound
 
@@ -99,6 +107,15 @@ def _many(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
+class _OneOrMany:
+    """For editors: the value alone is as good as a list of it."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        listed = handler(schema)
+        return {"anyOf": [listed["items"], listed]}
+
+
 _BOUND_SCHEMA = {"type": "string", "examples": [">= 2000", "< 0.85", ">= 20%"]}
 Name = Annotated[str, AfterValidator(_name)]
 Glob = Annotated[str, AfterValidator(_glob)]
@@ -109,4 +126,4 @@ Share = Annotated[
     float, BeforeValidator(_share), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?%$"})
 ]
 #: One value or a list of them; always a list in code.
-OneOrMany = Annotated[list[T], BeforeValidator(_many)]
+OneOrMany = Annotated[list[T], BeforeValidator(_many), _OneOrMany]

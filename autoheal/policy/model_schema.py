@@ -10,7 +10,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from autoheal.domain.durations import Duration
 from autoheal.domain.names import ModelName, Task
@@ -52,6 +54,21 @@ class TimingPart(Part, extra="allow"):
     clear: Duration = timedelta(minutes=5)
 
 
+class _MonitorsSchema:
+    """For editors: a list of kinds is as good as a mapping from kind to options."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        mapping = handler(schema)
+        options = {"anyOf": [mapping["additionalProperties"], {"type": "null"}]}
+        return {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}},
+                {**mapping, "additionalProperties": options},
+            ]
+        }
+
+
 class ModelBody(Part):
     """A model without the document's head."""
 
@@ -61,7 +78,9 @@ class ModelBody(Part):
     description: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     features: dict[str, FeaturePart] = Field(default_factory=dict)
-    monitors: Annotated[dict[str, TimingPart], BeforeValidator(_monitors)] = Field(default_factory=dict)
+    monitors: Annotated[dict[str, TimingPart], BeforeValidator(_monitors), _MonitorsSchema] = Field(
+        default_factory=dict
+    )
     pipeline: str = ""
     fallback: str = ""
     label_lag: Duration = timedelta(0)

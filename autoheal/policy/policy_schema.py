@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from autoheal.domain.durations import Duration
 from autoheal.domain.names import Cause, Health, Mode, OnNoData, Severity
@@ -93,10 +93,15 @@ def _count(value: object) -> int:
     return int(bound.value) + (1 if bound.op == ">" else 0)
 
 
+_COUNT_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "examples": [">= 500"]}]}
+)
+
+
 class VerifyPart(Part):
     healthy_for: Duration = timedelta(minutes=10)
     within: Duration = timedelta(hours=1)
-    matured_labels: Annotated[int, BeforeValidator(_count)] = 0
+    matured_labels: Annotated[int, BeforeValidator(_count), _COUNT_SCHEMA] = 0
 
 
 class LimitPart(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from autoheal.domain.durations import Duration
 from autoheal.domain.names import Cause, Health, IncidentState, Mode, RunState, Severity
@@ -35,7 +35,7 @@ def _not_nothing(value: timedelta) -> timedelta:
 
 Moment = Annotated[datetime, AfterValidator(_aware)]
 Every = Annotated[Duration, AfterValidator(_not_nothing)]
-Notation = Annotated[str, BeforeValidator(_text)]
+Notation = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number"]})]
 
 
 class SeriesPart(Part):
