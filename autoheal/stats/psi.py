@@ -4,7 +4,10 @@ Pure. ``PSI = sum (q - p) ln(q / p)`` over bins with 0.5 pseudo-counts; with ``n
 statistic ``n_eff PSI`` is chi-square (bins - 1) without drift and non-central chi-square with non-centrality
 ``n_eff eps`` at a true PSI of eps (large samples; after Potgieter, van Zyl, Schutte & Lombard, "The population
 resemblance statistic", 2023). Its monotone likelihood ratio makes ``f(s; n_eff a) / f(s; n_eff eps0)``, a > eps0,
-an e-value for *every* true PSI <= eps0, so harmless drift never adds up to an alarm.
+an e-value for *every* true PSI <= eps0, so harmless drift never adds up to an alarm. That law is too light in
+the tail when a bin nearly empties: at a true PSI of exactly eps0 = 0.05 and 200 rows the ratio's mean was measured
+at 78 to 110 for single alternatives. ``evidence`` therefore caps it at 1/p of the delta-method test, which brought
+the mean of the mixture to 0.5 or less in every setting tried, and costs speed only when one bin empties.
 
 Counts have shape (bins,), or (features, bins) for many features at once, where shorter rows may be padded
 with zeros: a bin that neither side occupies does not exist. For the test, bins whose expected count in the
@@ -19,13 +22,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, chdtri, chndtr, chndtrix, gammaln, hyp0f1, ive, ndtr
+from scipy.special import chdtrc, chdtri, chndtr, chndtrix, gammaln, hyp0f1, ive, log_ndtr
 
 from autoheal.stats import inputs
 from autoheal.stats.reference_bins import ReferenceBins, cut
 
 __all__ = [
-    "ReferenceBins", "Window", "alarm_level", "cut", "effective_rows", "least_eps0", "least_rows", "log_e",
+    "ReferenceBins", "Window", "alarm_level", "cut", "effective_rows", "evidence", "least_eps0", "least_rows", "log_e",
     "p_value", "pool_sparse", "psi", "psi_many", "windows",
 ]  # fmt: skip
 
@@ -39,12 +42,17 @@ MAX_DF = 600  # beyond it the Bessel function underflows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """What windows of F features say: the shown ``psi``, and the ``statistic`` with its law. All shape (F,)."""
+    """What windows of F features say: the shown ``psi``, the ``statistic`` with its law, all shape (F,).
+
+    ``lead`` is the PSI of the pooled bins less its bias, ``sd`` its standard deviation (delta method).
+    """
 
     psi: NDArray[np.float64]
     statistic: NDArray[np.float64]
     n_eff: NDArray[np.float64]
     df: NDArray[np.int64]
+    lead: NDArray[np.float64]
+    sd: NDArray[np.float64]
 
 
 def psi(reference: ArrayLike, current: ArrayLike, pseudo_count: float = PSEUDO_COUNT) -> float:
@@ -69,12 +77,21 @@ def effective_rows(n: ArrayLike, m: ArrayLike) -> NDArray[np.float64]:
 
 
 def windows(reference: ArrayLike, current: ArrayLike, min_expected: float = MIN_EXPECTED) -> Window:
-    """Compare windows of F features (or one, as vectors) with their references; see ``log_e`` for evidence."""
+    """Compare windows of F features (or one, as vectors) with their references; then ``evidence``."""
     r, c = _two_tallies(np.atleast_2d(reference), np.atleast_2d(current))
     n_eff = effective_rows(r.sum(axis=1), c.sum(axis=1))
     kept_r, kept_c, df = pool_sparse(r, c, min_expected)
-    statistic = n_eff * _divergence(*_shares(kept_r, kept_c, PSEUDO_COUNT))
-    return Window(_divergence(*_shares(r, c, PSEUDO_COUNT)), np.where(df > 0, statistic, 0.0), n_eff, df)
+    p, q = _shares(kept_r, kept_c, PSEUDO_COUNT)
+    pooled = _divergence(p, q)
+    bias, sd = _delta_law(p, q, c.sum(axis=1))
+    shown = _divergence(*_shares(r, c, PSEUDO_COUNT))
+    return Window(shown, np.where(df > 0, n_eff * pooled, 0.0), n_eff, df, pooled - bias, sd)
+
+
+def evidence(window: Window, eps0: float) -> NDArray[np.float64]:
+    """Log e against "PSI <= eps0" to feed the e-detector, (F, 4): ``log_e`` capped by the delta-method test."""
+    ratio = log_e(window.statistic, window.n_eff, window.df, eps0)
+    return np.minimum(ratio, -_log_delta_p(window, eps0)[:, None])
 
 
 def pool_sparse(
@@ -102,7 +119,7 @@ def pool_sparse(
 
 
 def log_e(statistic: ArrayLike, n_eff: ArrayLike, df: ArrayLike, eps0: float) -> NDArray[np.float64]:
-    """Log e against "PSI <= eps0" for the four alternatives 2, 4, 8, 16 x eps0: (F,) -> (F, 4), scalars -> (4,).
+    """Likelihood ratio against "PSI <= eps0" of 2, 4, 8, 16 x eps0, in logs: (F,) -> (F, 4), scalars -> (4,).
 
     A window without a degree of freedom says nothing: log e = 0.
     """
@@ -132,7 +149,7 @@ def p_value(reference: ArrayLike, current: ArrayLike, eps: float = 0.0) -> float
     if eps == 0.0:
         return max(float(chdtrc(df, s)), 1e-12)
     tail = 1.0 - float(chndtr(s, df, n_eff * eps))
-    return max(tail, _delta_p(reference, current, eps), 1e-12)
+    return max(tail, math.exp(float(_log_delta_p(seen, eps)[0])), 1e-12)
 
 
 def alarm_level(n: float, m: float, bins: int, *, eps: float = 0.0, alpha: float = 1e-4) -> float:
@@ -179,17 +196,22 @@ def _divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.fl
     return np.asarray(((q - p) * np.log(ratio)).sum(axis=1), dtype=np.float64)
 
 
-def _delta_p(reference: ArrayLike, current: ArrayLike, eps: float) -> float:
-    r, c, _ = pool_sparse(np.atleast_2d(reference), np.atleast_2d(current))
-    rows, (p2, q2) = float(c.sum()), _shares(r, c, PSEUDO_COUNT)
-    p, q = p2[p2 > 0], q2[p2 > 0]
-    slope = np.log(q / p) + 1.0 - p / q
-    variance = float((q * slope**2).sum() - (q * slope).sum() ** 2) / rows
-    bias = float(((1.0 / q + p / q**2) * q * (1.0 - q)).sum()) / (2.0 * rows)
-    lead = float(((q - p) * np.log(q / p)).sum()) - bias - eps
-    if variance <= 0.0:
-        return 1.0 if lead <= 0 else 0.0
-    return float(ndtr(-lead / math.sqrt(variance)))
+def _delta_law(
+    p: NDArray[np.float64], q: NDArray[np.float64], rows: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bias and standard deviation of PSI as a smooth function of a window's shares, (F,) each."""
+    a, b = np.where(p > 0, p, 1.0), np.where(p > 0, q, 1.0)
+    slope = np.log(b / a) + 1.0 - a / b
+    variance = (q * slope**2).sum(axis=1) - (q * slope).sum(axis=1) ** 2
+    bias = ((1.0 / b + a / b**2) * b * (1.0 - b)).sum(axis=1) / (2.0 * rows)
+    return bias, np.sqrt(np.maximum(variance, 0.0) / rows)
+
+
+def _log_delta_p(window: Window, eps: float) -> NDArray[np.float64]:
+    """Log p of the delta-method test of "PSI <= eps", (F,). Without a degree of freedom or spread, p = 1."""
+    live = (window.sd > 0) & (window.df > 0)
+    z = (window.lead - eps) / np.where(live, window.sd, 1.0)
+    return np.where(live, log_ndtr(-z), 0.0)
 
 
 def _log_ratio(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from autoheal.stats import eprocess as ep
 from autoheal.stats import psi as ps
 
 R = [100] * 10
@@ -30,8 +31,8 @@ def test_p_values():
     assert ps.p_value(R, C) == pytest.approx(3.070099245e-09, rel=1e-9)
     assert ps.p_value(R, C, 0.02) == pytest.approx(1.197670811e-04, rel=1e-9)
     assert ps.p_value(R, C, 0.05) == pytest.approx(0.02386157468, rel=1e-9)
-    assert ps._delta_p(R, C, 0.02) == pytest.approx(3.220776034e-05, rel=1e-9)
-    assert ps._delta_p(R, C, 0.05) == pytest.approx(0.004506123859, rel=1e-9)
+    delta = [float(np.exp(ps._log_delta_p(ps.windows(R, C), eps))[0]) for eps in (0.02, 0.05)]
+    assert delta == pytest.approx([3.220776034e-05, 0.004506123859], rel=1e-9)
     assert ps.p_value(R, R, 0.05) == 1.0
     assert ps.p_value([10, 10], [10**6, 1], 0.0) == 1e-12
 
@@ -82,9 +83,48 @@ def test_no_drift_e_values_average_below_one_with_sparse_bins():
     reference = rng.multinomial(10_000, p, size=5000)
     for m in (200, 1000):
         seen = ps.windows(reference, rng.multinomial(m, p, size=5000))
-        e = np.exp(ps.log_e(seen.statistic, seen.n_eff, seen.df, 0.05))
+        e = np.exp(ps.evidence(seen, 0.05))
         assert e.mean() <= 1
         assert ss.chi2.sf(seen.statistic, seen.df).mean() == pytest.approx(0.5, abs=0.02)
+
+
+def tolerated(shape, eps=0.05):
+    """Ten equal bins moved to a true PSI of exactly eps."""
+    p, low, high = np.full(10, 0.1), 0.0, 6.0
+    direction = {"shift": np.linspace(-1, 1, 10), "spike": np.eye(10)[4], "drop": -np.eye(10)[4]}[shape]
+    for _ in range(60):
+        q = p * np.exp((low + high) / 2 * direction)
+        q /= q.sum()
+        if ((q - p) * np.log(q / p)).sum() < eps:
+            low = (low + high) / 2
+        else:
+            high = (low + high) / 2
+    return q
+
+
+@pytest.mark.parametrize("shape", ["shift", "spike", "drop"])
+@pytest.mark.parametrize("m", [200, 1000])
+def test_at_the_tolerated_drift_the_mixture_stays_below_one(shape, m):
+    """The bare likelihood ratio does not: a bin that nearly empties by chance makes it explode."""
+    rng = np.random.default_rng(1)
+    reference = rng.multinomial(10_000, [0.1] * 10, size=20_000)
+    seen = ps.windows(reference, rng.multinomial(m, tolerated(shape), size=20_000))
+    capped = np.exp(ps.evidence(seen, 0.05))
+    assert capped.mean() < 0.6
+    assert capped.mean(axis=0).max() < 1.5
+
+
+def test_drift_that_matters_is_found_in_a_few_windows():
+    rng, found = np.random.default_rng(8), []
+    for _ in range(40):
+        reference, state = rng.multinomial(10_000, [0.1] * 10), ep.fresh(4)
+        for _window in range(1, 100):
+            seen = ps.windows(reference, rng.multinomial(200, tolerated("shift", 0.2)))
+            state = ep.update(state, ps.evidence(seen, 0.05)[0], 1.0)
+            if ep.log_m(state) >= np.log(2000):
+                break
+        found.append(_window)
+    assert np.mean(found) < 5
 
 
 def test_mass_of_missing_values_is_seen_although_the_bin_is_sparse():
@@ -92,7 +132,7 @@ def test_mass_of_missing_values_is_seen_although_the_bin_is_sparse():
     current = np.array([*[70] * 10, 0, 300])
     seen = ps.windows(reference, current)
     assert seen.df[0] == 9
-    assert ps.log_e(seen.statistic, seen.n_eff, seen.df, 0.05).max() > 50
+    assert ps.evidence(seen, 0.05).max() > 40
 
 
 def test_bins_that_nobody_occupies_do_not_exist():
@@ -110,7 +150,8 @@ def test_many_features_equal_one_by_one(sides):
         assert one.statistic[0] == pytest.approx(many.statistic[i], rel=1e-9, abs=1e-12)
         assert one.df[0] == many.df[i]
     assert (many.psi >= 0).all()
-    assert np.isfinite(ps.log_e(many.statistic, many.n_eff, many.df, 0.05)).all()
+    assert np.isfinite(ps.evidence(many, 0.05)).all()
+    assert (ps.evidence(many, 0.05) <= ps.log_e(many.statistic, many.n_eff, many.df, 0.05)).all()
     assert 0 <= ps.p_value(r[0], c[0], 0.05) <= 1
     r2, c2, _ = ps.pool_sparse(r, c)
     assert (r2.sum(axis=1) == r.sum(axis=1)).all()
