@@ -13,7 +13,6 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
 
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Target, Verdict
@@ -67,7 +66,8 @@ def verdict_of(severity: Severity) -> Verdict:
 def mixture(log_e: ArrayLike) -> float:
     """Log of the mean of e-values over their alternatives: again the log of an e-value."""
     logs = np.asarray(log_e, dtype=np.float64)
-    return float(logsumexp(logs)) - math.log(logs.size)
+    top = float(logs.max())
+    return top + math.log(float(np.exp(logs - top).mean())) if math.isfinite(top) else top
 
 
 def from_unix(seconds: float) -> datetime:

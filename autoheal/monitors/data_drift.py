@@ -121,12 +121,15 @@ def compare(
         reference[i, : len(tally)] = r.counts
         current[i, : len(tally)] = tally
     window = psi.windows(reference, current)
+    # The error of the references is common to all windows: no PSI below it is ever evidence.
+    eps0 = max(harmless, *(psi.least_eps0(r.counts.sum(), len(r.counts)) for r in references))
+    log_e = psi.log_e(window.statistic, window.n_eff, window.df, eps0)
     found = []
     for i, (r, column) in enumerate(zip(references, columns, strict=True)):
-        eps0 = max(harmless, psi.least_eps0(float(reference[i].sum()), len(tallies[i])))
-        log_e = mixture(psi.log_e(window.statistic[i], window.n_eff[i], window.df[i], eps0))
         distance, ks_log_e = _ks(r, column)
-        found.append(Compared(float(window.psi[i]), log_e, distance, ks_log_e, _moved(r, tallies[i])))
+        found.append(
+            Compared(float(window.psi[i]), mixture(log_e[i]), distance, ks_log_e, _moved(r, tallies[i]))
+        )
     return found
 
 
@@ -145,7 +148,7 @@ def _ks(reference: FeatureReference, column: Column) -> tuple[float | None, floa
     live = np.searchsorted(values, grid, side="right") / len(values)
     distance = max(float(np.abs(share - live).max()) - 1.0 / (len(grid) - 1), 0.0)
     p = max(ks_p_value(distance, reference.rows, len(values)), 1e-300)
-    return distance, float(np.log(mixture_calibrator(p)))
+    return distance, float(np.log(np.ravel(mixture_calibrator(p))[0]))
 
 
 def _convincing(compared: Sequence[Compared]) -> list[bool]:

@@ -33,6 +33,8 @@ SHIFTS = np.array([1.0, 2.0, 4.0, 8.0])
 DROP, RISE = Amount(value=0.05), Amount(value=0.25, relative=True)
 #: Standard errors beyond which more are no further evidence.
 MOST = 37.0
+#: Evidence that keeps a breach, so that one that goes on does not flicker with the noise.
+LASTING = math.log(20.0)
 #: A loss this much above the baseline counts as begun, when the beginning is looked for.
 TOLERANCE = 0.1
 CRITICAL_DROP, CRITICAL_RISE = Amount(value=0.10), Amount(value=0.50, relative=True)
@@ -82,7 +84,8 @@ class Performance:
         starts: dict[str, float] = {}
         findings = []
         for metric in metrics:
-            said = _judge(options, view, metric, window, len(metrics))
+            needed = LASTING if metric in since else EVIDENCE + math.log(len(metrics))
+            said = _judge(options, view, metric, window, needed)
             if said["verdict"] is Verdict.BREACH:
                 began = since.get(metric) or onset(view, rows, TOLERANCE) or float(window.time[0])
                 starts[metric] = began
@@ -116,9 +119,9 @@ def _unready(
 
 
 def _judge(
-    options: PerformanceOptions, view: View, metric: Metric, window: Matured, looks: int
+    options: PerformanceOptions, view: View, metric: Metric, window: Matured, needed: float
 ) -> dict[str, Any]:
-    """What to say about one metric of the window."""
+    """What to say about one metric of the window; a breach needs this much evidence."""
     assert view.reference is not None
     base = view.reference.performance[metric]
     live = measure(metric, window.answers)
@@ -133,7 +136,7 @@ def _judge(
     limit = options.max_drop or (DROP if falls else RISE)
     critical = options.critical or (CRITICAL_DROP if falls else CRITICAL_RISE)
     evidence = _evidence(worse_by, live, base)
-    bad = limit.effect(worse_by, base.value) >= limit.value and evidence >= EVIDENCE + math.log(looks)
+    bad = limit.effect(worse_by, base.value) >= limit.value and evidence >= needed
     very = bad and critical.effect(worse_by, base.value) >= critical.value
     severity = Severity.CRITICAL if very else Severity.WARNING if bad else Severity.NONE
     change = (live.value - base.value) / max(abs(base.value), 1e-12)

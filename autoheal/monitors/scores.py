@@ -26,6 +26,8 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
 FALLING: frozenset[Metric] = frozenset({"accuracy", "f1"})
 #: A probability is taken as at least this when its logarithm is needed.
 SMALLEST = 1e-6
+#: Neighbouring rows are judged in blocks of n to this power: 12 rows of 500.
+BLOCK = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def standard_error(rows: Floats) -> tuple[float, float]:
     neighbours, whichever is larger."""
     n = len(rows)
     single = float(rows.std(ddof=1)) / math.sqrt(n)
-    size = max(math.isqrt(n), 1)
+    size = max(round(n**BLOCK), 1)
     blocks = n // size
     if blocks < 5:
         return single, n - 1.0

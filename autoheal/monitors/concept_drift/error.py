@@ -24,6 +24,8 @@ from autoheal.stats.eprocess import EState, fresh, log_e_losses, log_m, trace
 
 #: Log of how far above the threshold evidence is remembered.
 REMEMBERED = math.log(20.0)
+#: Log of how far below the threshold a breach that goes on may sink.
+LASTING = math.log(20.0)
 #: A row stands for at least this many days, so that equal times do not divide by nothing.
 LEAST_DAYS = 1e-6
 
@@ -63,11 +65,12 @@ def judge(
     mean, p0 = float(recent.mean()), ceiling(loss, options.tolerated(view.task))
     days = log_m(EState(state.log_r))
     severity = Severity.NONE
-    if days >= math.log(options.days) and mean > p0:
+    needed = math.log(options.days) - (LASTING if state.since is not None else 0.0)
+    if days >= needed and mean > p0:
         limit = options.critical_rise(view.task)
         severe = limit.effect(mean - loss.mean, loss.mean) >= limit.value
         severity = Severity.CRITICAL if severe else Severity.WARNING
-    elif mean <= p0 and days >= math.log(options.days):
+    elif mean <= p0 and days >= needed:
         state = replace(state, log_r=fresh().log_r)
     name = "error rate" if view.task is Task.CLASSIFICATION else "mean loss"
     odds = (

@@ -16,7 +16,7 @@ class ConceptDriftOptions(MonitorOptions):
     days: float = Field(default=365.0, gt=0)
     tolerance: Share | None = None
     min_rows: int = Field(default=200, ge=50)
-    recent_rows: int = Field(default=200, ge=50)
+    recent_rows: int = Field(default=500, ge=50)
     critical: Amount | None = None
     max_rise_per_week: Amount | None = None
     trend_days: int = Field(default=28, ge=7, le=366)

@@ -131,16 +131,8 @@ def new_category(cells: Cells, known: FeatureReference, options: DataQualityOpti
     mask: Bools = strange[column.values.astype(np.int64)]
     counts = np.bincount(column.values[mask].astype(np.int64), minlength=1)
     name = column.levels[int(counts.argmax())][:40] if mask.any() else ""
-    return _rate(
-        "category",
-        f"unseen levels such as {name!r}",
-        mask,
-        cells,
-        0.0,
-        LEAST_RATE,
-        options.new_category,
-        options,
-    )
+    rule = Rate("category", f"unseen levels such as {name!r}", options.new_category)
+    return _rate(rule, mask, cells, options)
 
 
 def stuck(column: Column, known: FeatureReference, rows: int) -> Fault | None:
