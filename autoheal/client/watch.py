@@ -1,7 +1,7 @@
 """Follow a daemon for as long as it takes: snapshot, then events, through restarts and lost links.
 
 ``watch`` yields a new ``ClientState`` whenever something changed; the caller only draws. When entries arrive the
-snapshot is fetched again, at most every ``REFETCH`` real seconds, however fast they come. After a lost link it goes on
+snapshot is fetched again, but not before ``REFETCH`` real seconds have passed, however fast they come. After a lost link it goes on
 from the last entry, so the tail has neither gap nor double; if the log cannot continue it (410), it begins anew.
 """
 
@@ -18,8 +18,10 @@ from autoheal.clock import Clock, SystemClock
 from autoheal.domain.events import Entry
 from autoheal.errors import DoorError
 
-#: Real seconds between two snapshots.
+#: Real seconds between two snapshots, and at least so many times as long as the last one took: a large fleet's daemon
+#: has other things to do than to be looked at.
 REFETCH = 0.5
+RESPITE = 10
 #: Entries before the present that a new tail begins with.
 HISTORY = 200
 #: Lines that may wait here; past them the daemon notices, and cuts a reader off that never catches up.
@@ -52,8 +54,10 @@ async def _linked(
     connection: Connection, state: ClientState, clock: Clock, refetch: float, history: int
 ) -> AsyncGenerator[ClientState, None]:
     """States of one link, until it breaks with DoorError."""
+    began = clock.monotonic()
     snapshot = await connection.snapshot()
     fetched = clock.monotonic()
+    pause = max(refetch, RESPITE * (fetched - began))
     state = heard(state, fetched, snapshot)
     yield state
     after = state.seq or (max(0, snapshot.seq - history) if state.restarts == 0 else snapshot.seq)
@@ -62,13 +66,15 @@ async def _linked(
     try:
         while True:
             lines = [await inbox.get()]
-            await clock.sleep(max(0.0, fetched + refetch - clock.monotonic()))
+            await clock.sleep(max(0.0, fetched + pause - clock.monotonic()))
             while not inbox.empty():
                 lines.append(inbox.get_nowait())
             entries = [line for line in lines if isinstance(line, Entry)]
             if entries and entries[-1].seq > snapshot.seq:
+                began = clock.monotonic()
                 snapshot = await connection.snapshot()
                 fetched = clock.monotonic()
+                pause = max(refetch, RESPITE * (fetched - began))
             state = heard(state, clock.monotonic(), snapshot, entries)
             yield state
             for line in lines:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from autoheal.domain.reason import Position, Reason
 from autoheal.tui.present.text import clean, left_right, mark, wrap
 
@@ -21,11 +23,11 @@ def _node(reason: Reason, indent: str, position: str, width: int) -> list[str]:
     label = clean(reason.label)
     detail = clean(reason.detail)
     head = f"{indent}{mark(reason.holds)} {label}"
-    room = width - (len(position) + 2 if position else 0)
+    room = width - (cell_len(position) + 2 if position else 0)
     if not detail:
         return _placed(head, position, indent, width)
     joined = f"{head}  {detail}"
-    if len(joined) <= room:
+    if cell_len(joined) <= room:
         return [left_right(joined, position, width)]
     further = f"{indent}│    " if reason.children else f"{indent}     "
     return [
@@ -36,13 +38,13 @@ def _node(reason: Reason, indent: str, position: str, width: int) -> list[str]:
 
 def _placed(head: str, position: str, indent: str, width: int) -> list[str]:
     """The head and its position; on lines of their own when they do not fit into one."""
-    if len(head) > width:
+    if cell_len(head) > width:
         rows = wrap(head.strip(), width - len(indent) - 2)
         lines = [indent + rows[0], *(f"{indent}  {row}" for row in rows[1:])]
     else:
         lines = [head]
     if not position:
         return lines
-    if len(lines[0]) + len(position) + 2 <= width:
+    if cell_len(lines[0]) + cell_len(position) + 2 <= width:
         return [left_right(lines[0], position, width), *lines[1:]]
     return [*lines, position.rjust(width)]
