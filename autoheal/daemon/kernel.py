@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from autoheal.clock import Clock
 from autoheal.daemon.alarm_clock import AlarmClock
 from autoheal.daemon.clock_news import clock_news
+from autoheal.daemon.pulse import Pulse, Watchdog
 from autoheal.daemon.subscription import ROOM, End, Subscription
 from autoheal.daemon.turn import Decide, Fact, Turn
 from autoheal.domain.events import Entry, Event, Ticked
@@ -47,15 +48,6 @@ class Log(Protocol):
     def read(self, after: int = 0, limit: int = 1000) -> list[Entry]: ...
 
 
-class Watchdog(Protocol):
-    """Who wants to hear that the loop lives (``systemd.Notifier``): ``ping`` every ``interval`` real seconds."""
-
-    @property
-    def interval(self) -> float | None: ...
-
-    def ping(self) -> None: ...
-
-
 class Kernel:
     """See the module. ``run`` is the loop; everything else may be called from any task of the same event loop."""
 
@@ -73,7 +65,7 @@ class Kernel:
         self._log = log
         self._clock = clock
         self._step = step or _engine_step()
-        self._watchdog = watchdog
+        self._pulse = Pulse(clock, watchdog)
         self._facts: asyncio.Queue[Fact] = asyncio.Queue(queue)
         self._bell = asyncio.Event()
         self._alarm = AlarmClock(clock, self._bell)
@@ -83,7 +75,6 @@ class Kernel:
         self._cancelled = False
         self._over: End | None = None
         self._why = ""
-        self._pinged = clock.monotonic()
 
     # --- for everybody ------------------------------------------------------------------------------------------
 
@@ -158,7 +149,7 @@ class Kernel:
 
     async def _wait(self) -> None:
         """Until there is a fact, something is due, the watchdog wants a sign, or we are to stop."""
-        self._alarm.nap(self._ping())
+        self._alarm.nap(self._pulse.beat())
         if self._facts.empty() and not self._stopping and not self._alarm.due(self.now()):
             await self._bell.wait()
         self._bell.clear()
@@ -213,17 +204,6 @@ class Kernel:
         self._alarm.set(turn.wake_at)
         if turn.ticked and self._alarm.due(self.now()):
             self._alarm.hold(IMPATIENCE)
-
-    def _ping(self) -> float | None:
-        """Tell the watchdog, if it is time; the real seconds until the next."""
-        if self._watchdog is None or self._watchdog.interval is None:
-            return None
-        now, interval = self._clock.monotonic(), self._watchdog.interval
-        if (left := self._pinged + interval - now) > interval / 10:
-            return left
-        self._watchdog.ping()
-        self._pinged = now
-        return interval
 
     # --- the end ------------------------------------------------------------------------------------------------
 

@@ -80,6 +80,10 @@ class EventLog:
     def head(self) -> Head:
         return self._reader.head()
 
+    def identity(self) -> str:
+        """See ``LogReader.identity``; for ``ActionContext.namespace``, after the first append."""
+        return self._reader.identity()
+
     def started(self, key: str) -> Entry | None:
         return self._reader.started(key)
 

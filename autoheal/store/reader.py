@@ -47,6 +47,11 @@ class LogReader:
         with self._lock, store_errors(self.path, "read the log"):
             return entries.head(self._connection)
 
+    def identity(self) -> str:
+        """A short name of this log, the same for its whole life and different from any other's; "" while empty."""
+        with self._lock, store_errors(self.path, "read the log"):
+            return (entries.hash_at(self._connection, 1) or "")[:12]
+
     def read(self, after: int = 0, limit: int = CHUNK) -> list[Entry]:
         """Entries ``after + 1`` and on; StoreError names the first that is missing, altered or odd."""
         with self._lock, store_errors(self.path, "read the log"):

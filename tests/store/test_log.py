@@ -153,6 +153,18 @@ async def test_readers_see_the_log_beside_the_writer_and_after_it(tmp_path: Path
     reader.close()
 
 
+async def test_a_log_has_a_name_of_its_own_for_life(tmp_path: Path) -> None:
+    with await filled(tmp_path / "a.db", 1) as log:
+        name = log.identity()
+        await log.append(ticks(2, 3))
+        assert log.identity() == name
+        assert len(name) == 12
+    with EventLog.open(tmp_path / "b.db") as other:
+        assert other.identity() == ""
+        await other.append([ev.Entry(1, START, ev.DaemonStarted("1"))])
+        assert other.identity() not in {"", name}
+
+
 async def test_what_was_written_ahead_of_a_step_is_found(tmp_path: Path) -> None:
     def started(n: int, key: str, attempt: int) -> ev.Entry:
         return ev.Entry(n, START, ev.StepStarted("r", "s", key, attempt, {"n": n}))  # type: ignore[arg-type]
