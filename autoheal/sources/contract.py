@@ -1,0 +1,99 @@
+"""What a source is: it brings telemetry in for ever, says when it cannot, and lets the supervisor restart it.
+
+A source owns one connection to the world and nothing else. It hands checked records to the sink and reports its own
+health as findings about ``source:NAME``; a page or file that is away is a gap, never a zero. Siblings never import
+each other. I/O dead-lines and pauses are real time (``clock.monotonic``, ``clock.sleep``), record times are
+the data's own, or ``clock.now`` where the data has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from autoheal.clock import Clock
+from autoheal.domain.finding import Finding
+from autoheal.domain.names import Severity, Verdict, source_target
+from autoheal.telemetry import Counts, Record
+
+#: Failures in a row after which a source is down (before that it just has no data), and beats between refreshes.
+DOWN_AFTER = 3
+REFRESH = 60
+
+
+class Sink(Protocol):
+    """Where records and the source's own health go."""
+
+    async def __call__(self, records: Sequence[Record]) -> Counts:
+        """Store one batch of checked records, all or none."""
+        ...
+
+    async def report(self, finding: Finding) -> None:
+        """Make a finding about the source known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The sink of the daemon: ``ingest`` is ``Telemetry.ingest``, ``submit`` hands a finding to the kernel."""
+
+    ingest: Callable[[Sequence[Record]], Awaitable[Counts]]
+    submit: Callable[[Finding], Awaitable[object]]
+
+    async def __call__(self, records: Sequence[Record]) -> Counts:
+        return await self.ingest(records)
+
+    async def report(self, finding: Finding) -> None:
+        await self.submit(finding)
+
+
+class Source(Protocol):
+    """A supervised bringer of telemetry."""
+
+    name: str
+
+    async def run(self, sink: Sink, clock: Clock) -> None:
+        """Bring telemetry until cancelled."""
+        ...
+
+
+@dataclass(slots=True)
+class Pulse:
+    """Whether a source works, told to the sink when that changes and now and then."""
+
+    name: str
+    failures: int = 0
+    down_since: datetime | None = None
+    _beats: int = 0
+    _said: tuple[Verdict, str] | None = None
+
+    async def up(self, sink: Sink, now: datetime, detail: str = "") -> None:
+        self.failures, self.down_since = 0, None
+        await self._say(sink, now, Verdict.OK, detail)
+
+    async def away(self, sink: Sink, now: datetime, why: str) -> None:
+        self.failures += 1
+        self.down_since = self.down_since or now
+        await self._say(sink, now, Verdict.BREACH if self.failures >= DOWN_AFTER else Verdict.NO_DATA, why)
+
+    async def _say(self, sink: Sink, now: datetime, verdict: Verdict, detail: str) -> None:
+        self._beats += 1
+        if self._said == (verdict, detail if verdict is not Verdict.OK else "") and self._beats < REFRESH:
+            return
+        self._said, self._beats = (verdict, detail if verdict is not Verdict.OK else ""), 0
+        breach = verdict is Verdict.BREACH
+        await sink.report(
+            Finding(
+                source_target(self.name),
+                "source",
+                "up",
+                now,
+                verdict,
+                severity=Severity.WARNING if breach else Severity.NONE,
+                value=None if verdict is Verdict.NO_DATA else float(not breach),
+                started_at=self.down_since if breach else None,
+                detail=detail,
+            )
+        )

@@ -1,0 +1,121 @@
+"""``http_push``: telemetry that others POST to ``/v1/telemetry``, as JSON or NDJSON, gzip or not.
+
+``telemetry_router`` makes the route, the API mounts it on the control socket and on loopback TCP. A batch is stored
+whole or refused whole: 400 not JSON, 404 unknown model, 413 too large, 415 other media, 422 with row and field, 429
+full (with Retry-After). The surprising part: the body is read against the limit piece by piece and unpacked against it
+too, so neither a flood nor a gzip bomb costs more than the limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+
+from autoheal.clock import Clock
+from autoheal.domain.names import ModelName, Task
+from autoheal.errors import StoreError
+from autoheal.sources.contract import Sink
+from autoheal.telemetry import Record, Refusal, parse_body
+
+LARGEST: Final = 16 * 1024 * 1024
+#: Bodies above this are parsed in a thread, so that the event loop stays quick.
+LONG: Final = 64 * 1024
+STATUS: Final[Mapping[str, int]] = {
+    "not_json": 400,
+    "unknown_model": 404,
+    "too_large": 413,
+    "media_type": 415,
+    "bad_row": 422,
+    "full": 429,
+}
+LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+JSON: Final = frozenset({"application/json", ""})
+
+Models = Callable[[], Mapping[ModelName, Task]]
+
+
+def telemetry_router(sink: Sink, models: Models, refused: Counter[str] | None = None) -> APIRouter:
+    """The router of ``POST /v1/telemetry``; ``models`` gives those that exist now, ``refused`` counts by reason."""
+    router = APIRouter()
+    counted = Counter[str]() if refused is None else refused
+
+    @router.post(
+        "/v1/telemetry", status_code=202, tags=["telemetry"], summary="Push predictions, outcomes, metrics"
+    )
+    async def push(request: Request) -> Response:
+        """One record, a list, ``{"records": [...]}``, or NDJSON; the whole batch is stored or refused."""
+        try:
+            records = await _records(request, models())
+            counts = await sink(records)
+        except Refusal as refusal:
+            counted[refusal.reason] += 1
+            return _refuse(refusal)
+        except StoreError as error:
+            counted["store"] += 1
+            return JSONResponse({"error": str(error), "problems": []}, 503, {"Retry-After": "5"})
+        except ClientDisconnect:
+            counted["disconnected"] += 1
+            return Response(status_code=400)
+        return JSONResponse(
+            {"accepted": counts.accepted, "duplicates": counts.duplicates, "waiting": counts.waiting}, 202
+        )
+
+    return router
+
+
+class HttpPush:
+    """The source as the supervisor sees it; the work is done by the route."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def run(self, sink: Sink, clock: Clock) -> None:  # noqa: ARG002 - the protocol of sources
+        """Nothing to bring: others push."""
+        await asyncio.Event().wait()
+
+
+async def _records(request: Request, models: Mapping[ModelName, Task]) -> Sequence[Record]:
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in LINES | JSON:
+        raise Refusal(
+            "media_type", f"{media[:80]!r} is not read here: send application/json or application/x-ndjson"
+        )
+    body = await _body(request)
+    if len(body) > LONG:
+        return await asyncio.to_thread(parse_body, body, models, lines=media in LINES)
+    return parse_body(body, models, lines=media in LINES)
+
+
+async def _body(request: Request) -> bytes:
+    packing = request.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in {"identity", "gzip"}:
+        raise Refusal("media_type", f"content-encoding {packing[:40]!r} is not read here: send gzip or none")
+    unpack = zlib.decompressobj(31) if packing == "gzip" else None
+    size, parts = 0, []
+    async for piece in request.stream():
+        try:
+            part = unpack.decompress(piece, LARGEST - size + 1) if unpack else piece
+        except zlib.error as error:
+            raise Refusal("not_json", f"the gzip body is broken: {error}") from None
+        size += len(part)
+        if size > LARGEST:
+            raise Refusal("too_large", f"a body may have {LARGEST >> 20} MiB (unpacked)")
+        parts.append(part)
+    if unpack and not unpack.eof:
+        raise Refusal("not_json", "the gzip body ends too early")
+    return b"".join(parts)
+
+
+def _refuse(refusal: Refusal) -> Response:
+    problems = [{"field": refusal.field, "error": refusal.message}] if refusal.field else []
+    body = {"error": str(refusal), "row": refusal.row, "field": refusal.field, "problems": problems}
+    return JSONResponse(
+        body, STATUS[refusal.reason], {"Retry-After": "1"} if refusal.reason == "full" else None
+    )
