@@ -1,7 +1,8 @@
 """What a bare word of YAML means: the core schema of YAML 1.2, made strict. Pure; called by ``yaml_source``.
 
 Surprise: dates, infinities and not-a-number stay text, and so does a number with a leading zero (``012`` is 10 to
-old readers and 12 to new ones), so that whoever wants a number there is told.
+old readers and 12 to new ones), so that whoever wants a number there is told. ``y`` and ``n``, booleans by the letter
+of YAML 1.1, are words to all readers in use, and so they are here.
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ from __future__ import annotations
 import re
 
 _YAML11_BOOLEANS = frozenset(
-    spelling
-    for word in ("on", "off", "yes", "no", "y", "n")
-    for spelling in (word, word.upper(), word.capitalize())
+    spelling for word in ("on", "off", "yes", "no") for spelling in (word, word.upper(), word.capitalize())
 )
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUES = frozenset({"true", "True", "TRUE"})

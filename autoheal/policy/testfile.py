@@ -90,6 +90,7 @@ class RunExpected:
     """Some run, started by then, that is like this; None or empty is not asked."""
 
     runbook: str = ""
+    policy: str = ""
     model: str = ""
     state: RunState | None = None
 

@@ -220,7 +220,7 @@ class _Builder:
 
 
 def _run(part: RunPart | None) -> RunExpected | None:
-    return RunExpected(part.runbook, part.model, part.state) if part else None
+    return RunExpected(part.runbook, part.policy, part.model, part.state) if part else None
 
 
 def _finding(part: SeriesPart, beat: Beat, target: Target, path: str, at: datetime) -> Finding:

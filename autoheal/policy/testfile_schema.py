@@ -114,6 +114,7 @@ class IncidentPart(Part):
 
 class RunPart(Part):
     runbook: str = ""
+    policy: str = ""
     model: str = ""
     state: RunState | None = None
 
