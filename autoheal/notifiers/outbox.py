@@ -108,11 +108,11 @@ class Outbox:
             if not mine:
                 return
             path, message = mine[0]
-            if await self._deliver(notifier, message, path):
+            if await self._deliver(notifier, message):
                 await asyncio.to_thread(self._settle, path, message)
 
-    async def _deliver(self, notifier: Notifier, message: Message, path: Path) -> bool:
-        """Try until it is taken or given up; False when the message or its receiver has gone meanwhile."""
+    async def _deliver(self, notifier: Notifier, message: Message) -> bool:
+        """Try until it is taken or given up; False when its receiver is no longer configured."""
         pause = FIRST_PAUSE
         for _ in range(TRIES):
             try:
@@ -126,7 +126,7 @@ class Outbox:
                 )
                 await self._clock.sleep(max(pause, error.after))
                 pause = min(2 * pause, LAST_PAUSE)
-                if not path.exists() or self._notifiers.get(message.to) is not notifier:
+                if self._notifiers.get(message.to) is not notifier:
                     return False
             else:
                 self.delivered += 1
