@@ -9,6 +9,8 @@ from __future__ import annotations
 import textwrap
 from datetime import datetime, timedelta
 
+from rich.cells import cell_len, set_cell_size
+
 #: glyph -> what stands for it where only ASCII is to be had.
 ASCII = {
     "●": "*",
@@ -31,6 +33,16 @@ ASCII = {
     "≥": ">",
     "≤": "<",
     "−": "-",
+    "≈": "~",
+    "×": "x",
+    "Δ": "d",
+    "⏎": "]",
+    "◐": "%",
+    "◆": "#",
+    "▸": ">",
+    "╌": "-",
+    **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"),
+    **dict(zip("▁▂▃▄▅▆▇█", "__..--==", strict=True)),
 }
 _TABLE = str.maketrans(ASCII)
 
@@ -42,19 +54,21 @@ def clean(text: object) -> str:
 
 def plain(line: str, ascii: bool) -> str:  # noqa: A002  the word that the option has
     """``line`` in ASCII when that is asked for."""
-    return line.translate(_TABLE).encode("ascii", "replace").decode() if ascii else line
+    if not ascii or line.isascii():
+        return line
+    return "".join(c if c.isascii() else "?" * cell_len(c) for c in line.translate(_TABLE))
 
 
 def cut(text: str, width: int) -> str:
-    """At most ``width`` characters, an ellipsis where something is missing."""
-    if len(text) <= width:
+    """At most ``width`` columns, an ellipsis where something is missing."""
+    if cell_len(text) <= width:
         return text
-    return text[: max(0, width - 1)] + "…" if width > 0 else ""
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
 def pad(text: str, width: int) -> str:
-    """Exactly ``width`` characters."""
-    return cut(text, width).ljust(width)
+    """Exactly ``width`` columns; a letter may take two."""
+    return set_cell_size(cut(text, width), max(0, width))
 
 
 def span(length: timedelta) -> str:
@@ -83,11 +97,32 @@ def mark(holds: bool | None) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most ``width``; at least one."""
-    return textwrap.wrap(text, max(8, width), break_on_hyphens=False) or [""]
+    """Lines of at most ``width`` columns; at least one."""
+    room = max(8, width)
+    if cell_len(text) == len(text):
+        return textwrap.wrap(text, room, break_on_hyphens=False) or [""]
+    return _wrap_cells(text.split(), room)
+
+
+def _wrap_cells(words: list[str], width: int) -> list[str]:
+    """The same for text with letters of two columns, which textwrap cannot measure."""
+    rows = [""]
+    for word in words:
+        joined = f"{rows[-1]} {word}" if rows[-1] else word
+        if cell_len(joined) <= width:
+            rows[-1] = joined
+            continue
+        rest = word
+        rows += [] if rows[-1] == "" else [""]
+        while cell_len(rest) > width:
+            head = next(rest[:n] for n in range(len(rest), 0, -1) if cell_len(rest[:n]) <= width)
+            rows[-1], rest = head, rest[len(head) :]
+            rows.append("")
+        rows[-1] = rest
+    return rows
 
 
 def left_right(left: str, right: str, width: int) -> str:
     """``left`` at the left and ``right`` at the right edge, if both fit."""
-    gap = width - len(left) - len(right)
+    gap = width - cell_len(left) - cell_len(right)
     return f"{left}{' ' * gap}{right}" if right and gap >= 2 else left

@@ -1,0 +1,66 @@
+"""Every key of the dashboard, as data: the source of bindings, footer, help page and ``docs/dashboard.md``. Pure.
+
+``when`` says where a key works: on every screen, in lists, or on one screen by its name. A key is named here once and
+bound by ``id``, so that a key map can change it without touching a screen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """``keys`` as Textual names them; ``shown`` is how footer and help write them; ``footer`` 0 keeps it out of the
+    footer, else the lowest stand first."""
+
+    id: str
+    keys: str
+    action: str
+    shown: str
+    label: str
+    help: str
+    group: str
+    footer: int = 0
+
+
+EVERYWHERE, LISTS, PAGES = "everywhere", "lists", "pages"
+
+KEYS = (
+    Key("list.down", "j,down", "down", "j/k", "move", "next row, and back with k (or the arrows)", LISTS, 1),
+    Key("list.up", "k,up", "up", "k", "up", "row before", LISTS),
+    Key("list.top", "g,home", "top", "g", "top", "first row; follow the most pressing again", LISTS),
+    Key("list.end", "G,end", "end", "G", "end", "last row; in events: follow what comes", LISTS),
+    Key("list.page_down", "ctrl+d,pagedown", "page_down", "ctrl+d", "page", "half a page down", LISTS),
+    Key("list.page_up", "ctrl+u,pageup", "page_up", "ctrl+u", "page", "half a page up", LISTS),
+    Key("list.open", "enter,l,right", "open", "⏎", "open", "open what the cursor is on", LISTS, 2),
+    Key("list.filter", "slash", "filter", "/", "filter", "narrow the list: text, !text, state:firing, owner:risk-ml", LISTS, 5),
+    Key("page.down", "j,down", "down", "j/k", "scroll", "a line down, and back with k (or the arrows)", PAGES, 1),
+    Key("page.up", "k,up", "up", "k", "up", "a line up", PAGES),
+    Key("page.top", "g,home", "top", "g", "top", "the beginning", PAGES),
+    Key("page.end", "G,end", "end", "G", "end", "the end", PAGES),
+    Key("page.page_down", "ctrl+d,pagedown,space", "page_down", "ctrl+d", "page", "half a page down", PAGES, 2),
+    Key("page.page_up", "ctrl+u,pageup", "page_up", "ctrl+u", "page", "half a page up", PAGES),
+    Key("app.why", "w", "why", "w", "why", "why was this done, or not done: the tree of reasons", EVERYWHERE, 3),
+    Key("app.back", "escape,h,left", "back", "esc", "back", "back; clears the filter first", EVERYWHERE, 6),
+    Key("app.last", "minus", "last_view", "-", "last view", "the main view before this one", EVERYWHERE),
+    Key("app.times", "t", "times", "t", "times", "times in UTC, local, or relative", EVERYWHERE, 7),
+    Key("app.fleet", "1", "view('Fleet')", "1", "fleet", "all models, the most pressing first", EVERYWHERE),
+    Key("app.incidents", "2", "view('Incidents')", "2", "incidents", "incidents, the open ones first", EVERYWHERE),
+    Key("app.runs", "3", "view('Runs')", "3", "runs", "runs of runbooks, step by step", EVERYWHERE),
+    Key("app.events", "4", "view('Events')", "4", "events", "the event log as it grows", EVERYWHERE),
+    Key("app.policies", "5", "view('Policies')", "5", "policies", "policies: mode, ladder, file and line", EVERYWHERE),
+    Key("app.sources", "6", "view('Sources')", "6", "sources", "the daemon's tasks: sources, monitors, notifiers", EVERYWHERE),
+    Key("events.all", "a", "all", "a", "all/notable", "also show every finding, fact and tick", "events", 4),
+    Key("app.help", "question_mark", "help", "?", "help", "this page", EVERYWHERE, 8),
+    Key("app.quit", "q,ctrl+c", "quit", "q", "quit", "leave; the daemon goes on healing", EVERYWHERE, 9),
+)
+
+
+def keys_of(*groups: str) -> tuple[Key, ...]:
+    """The keys that work where these groups apply."""
+    return tuple(key for key in KEYS if key.group in groups)
+
+
+def in_footer(keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    return tuple(sorted((key for key in keys if key.footer), key=lambda key: key.footer))

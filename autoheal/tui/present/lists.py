@@ -1,0 +1,205 @@
+"""Incidents, runs, policies and tasks as tables of rows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoheal.domain.names import RunState, StepState, is_model
+from autoheal.domain.records import Incident, Run
+from autoheal.domain.specs import PolicySpec
+from autoheal.domain.world import TaskView
+from autoheal.tui.glyphs import INCIDENT, MODE, RUN, STEP, TASK, Look
+from autoheal.tui.present.columns import GUTTER, Column, heading, layout, longest, row
+from autoheal.tui.present.fleet import Row, Table
+from autoheal.tui.present.incidents import what
+from autoheal.tui.present.line import Line, line
+from autoheal.tui.present.text import clean, span
+from autoheal.tui.present.times import ago, clock, spans_days
+from autoheal.tui.viewstate import Frame
+
+Cells = tuple[str, dict[str, str], Sequence[Line], int]
+
+
+def _table(columns: Sequence[Column], found: Sequence[Cells], width: int) -> Table:
+    sizes = layout(columns, width - GUTTER - 1)
+    rows = tuple(Row(key, row(cells, columns, sizes), fields, rank) for key, fields, cells, rank in found)
+    return Table(heading(columns, sizes), rows)
+
+
+def incident_table(frame: Frame, width: int) -> Table:
+    """Open incidents first, the newest first in each half."""
+    found = sorted(frame.world.incidents.values(), key=lambda i: (i.open, i.opened_at), reverse=True)
+    dated = spans_days([i.opened_at for i in found], frame.now)
+    columns = (
+        Column("STATE", 11),
+        Column("ID", 8),
+        Column("TARGET", 12, longest([clean(i.target) for i in found], 12, 26)),
+        Column("OPENED", 11 if dated or frame.times == "relative" else 8),
+        Column("LASTED", 6, right=True),
+        Column("CAUSE", 14 if width >= 90 else 12, 16),
+        Column("WHAT WAS DONE", 8, 60),
+    )
+    return _table(columns, [_incident(frame, i, dated=dated) for i in found], width)
+
+
+def _incident(frame: Frame, incident: Incident, *, dated: bool) -> Cells:
+    look = INCIDENT[incident.state]
+    cause = str(incident.cause).replace("_", " ")
+    cells = (
+        line(look),
+        line((incident.id, "strong" if incident.open else "")),
+        line(incident.target),
+        line((clock(incident.opened_at, frame, dated=dated), "dim")),
+        line(span((incident.closed_at or frame.now) - incident.opened_at)),
+        line(cause),
+        line((what(incident), "" if incident.attempts else "dim")),
+    )
+    fields = {
+        "id": str(incident.id),
+        "state": look.word,
+        "target": incident.target,
+        "models": " ".join(incident.models),
+        "cause": cause,
+        "did": what(incident),
+    }
+    return incident.id, fields, cells, 0
+
+
+def run_table(frame: Frame, width: int) -> Table:
+    """Runs that move first, then the newest."""
+    found = sorted(
+        frame.world.runs.values(),
+        key=lambda r: (r.state is RunState.RUNNING, r.started_at, r.id),
+        reverse=True,
+    )
+    dated = spans_days([r.started_at for r in found], frame.now)
+    columns = (
+        Column("STATE", 11),
+        Column("ID", 6),
+        Column("RUNBOOK", 10, longest([clean(r.runbook.name) for r in found], 10, 20)),
+        Column("MODEL", 12, longest([clean(r.model) for r in found], 12, 26)),
+        Column("STEPS", 10, 20),
+        Column("STARTED", 11 if dated or frame.times == "relative" else 8),
+        Column("TOOK", 6, right=True),
+        Column("FOR", 8, 40),
+    )
+    return _table(columns, [_run(frame, r, dated=dated) for r in found], width)
+
+
+def _run(frame: Frame, run: Run, *, dated: bool) -> Cells:
+    look = RUN[run.state]
+    needs = any(s.state is StepState.NEEDS_YOU for s in run.steps)
+    shown = Look("?", "needs you", "needs") if needs else look
+    for_what = str(run.incident or (f"by {run.actor}" if run.actor else "–"))
+    cells = (
+        line(shown),
+        line((run.id, "strong" if run.state is RunState.RUNNING else "")),
+        line(run.runbook.name),
+        line(run.model),
+        step_marks(run),
+        line((clock(run.started_at, frame, dated=dated), "dim")),
+        line(span((run.ended_at or frame.now) - run.started_at)),
+        line((for_what, "dim")),
+    )
+    fields = {
+        "id": str(run.id),
+        "state": shown.word,
+        "runbook": run.runbook.name,
+        "model": str(run.model),
+        "incident": str(run.incident or ""),
+    }
+    return run.id, fields, cells, 0
+
+
+def step_marks(run: Run) -> Line:
+    """A glyph a step: ``✓✓▶○○``."""
+    return line(*[(STEP[s.state].glyph, STEP[s.state].role) for s in run.steps])
+
+
+def policy_table(frame: Frame, width: int) -> Table:
+    """Policies in the order in which they speak."""
+    found = sorted(frame.world.config.policies, key=lambda p: (-p.priority, p.name))
+    columns = (
+        Column("MODE", 8),
+        Column("POLICY", 16, longest([clean(p.name) for p in found], 16, 30)),
+        Column("LADDER", 24, 44),
+        Column("MODELS", 6, 24),
+        Column("WRITTEN AT", 15, longest([str(p.position) for p in found], 15, 40)),
+    )
+    return _table(columns, [_policy(frame, p) for p in found], width)
+
+
+def _policy(frame: Frame, policy: PolicySpec) -> Cells:
+    ceiling = frame.world.config.mode
+    mode = min((policy.mode, ceiling), key=lambda m: m.rank)
+    look = MODE[mode]
+    ladder = " → ".join(rung.runbook for rung in policy.ladder)
+    selected = [*policy.match.models, *(f"{k}={'|'.join(v)}" for k, v in policy.match.labels.items())]
+    cells = (
+        line(look),
+        line((policy.name, "strong")),
+        line(ladder),
+        line((", ".join(selected) or "none", "dim")),
+        line((str(policy.position) or "–", "dim")),
+    )
+    fields = {"name": policy.name, "mode": str(mode), "owner": policy.owner, "ladder": ladder}
+    return policy.name, fields, cells, 0
+
+
+def problem_lines(frame: Frame) -> list[Line]:
+    """Why the last reload was refused; nothing when it was not."""
+    problems = frame.world.config_problems
+    if not problems:
+        return []
+    head = line((" ✗ the last configuration was refused; the one before it stays in force", "firing"))
+    shown = [line("   ", (part, "")) for problem in problems[:5] for part in problem.splitlines()[:2]]
+    rest = [line((f"   {len(problems) - 5} more", "dim"))] if len(problems) > 5 else []
+    return [head, *shown, *rest, ()]
+
+
+def task_table(frame: Frame, width: int) -> Table:
+    """Supervised tasks, what does not run first; then sources and feeds that something was said about."""
+    found = sorted(frame.world.tasks.values(), key=lambda t: (t.state == "running", t.name))
+    columns = (
+        Column("STATE", 13),
+        Column("NAME", 18, longest([clean(t.name) for t in found], 18, 40)),
+        Column("SINCE", 5, right=True),
+        Column("WHAT IT SAYS", 20, 100),
+    )
+    rows = [_task(frame, t) for t in found]
+    return _table(columns, rows + _feeds(frame), width)
+
+
+def _task(frame: Frame, task: TaskView) -> Cells:
+    look = TASK.get(task.state, Look("?", task.state, "pending"))
+    cells = (
+        line(look),
+        line((task.name, "strong" if task.state not in {"running", "stopped"} else "")),
+        line((ago(task.since, frame.now), "dim")),
+        line((task.detail or "–", "" if task.detail else "dim")),
+    )
+    return task.name, {"name": task.name, "state": look.word, "detail": task.detail}, cells, 0
+
+
+def _feeds(frame: Frame) -> list[Cells]:
+    """Shared feeds by the models that stand on them, and their incident."""
+    feeds: dict[str, list[str]] = {}
+    for name, spec in frame.world.config.models.items():
+        for upstream in spec.upstreams:
+            feeds.setdefault(upstream, []).append(name)
+    rows: list[Cells] = []
+    for feed, models in sorted(feeds.items()):
+        target = f"upstream:{feed}"
+        assert not is_model(target)
+        incident = frame.index.incident.get(target)
+        broken = incident is not None and incident.open
+        look = Look("✖", "in incident", "firing") if broken else Look("●", "feed", "healthy")
+        says = f"{incident.id}, " if incident and broken else ""
+        cells = (
+            line(look),
+            line(target),
+            line(("–", "dim")),
+            line(f"{says}feeds {', '.join(sorted(models))}"),
+        )
+        rows.append((target, {"name": target, "state": look.word}, cells, 0))
+    return rows

@@ -1,0 +1,181 @@
+"""One model as a page: how it stands, its performance drawn large, every finding, its versions and incidents. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoheal.domain.finding import Finding
+from autoheal.domain.names import Verdict
+from autoheal.domain.records import ModelState
+from autoheal.tui.glyphs import INCIDENT, MODEL, VERDICT
+from autoheal.tui.present.columns import Column, layout, row
+from autoheal.tui.present.detail import MONITORS
+from autoheal.tui.present.fleet import worst
+from autoheal.tui.present.history import history, spark
+from autoheal.tui.present.incidents import what
+from autoheal.tui.present.line import Line, Span, cut, line, rule
+from autoheal.tui.present.numbers import count, evidence, exact, short
+from autoheal.tui.present.standing import look_of, models_of
+from autoheal.tui.present.text import clean, span
+from autoheal.tui.present.times import clock, spans_days
+from autoheal.tui.sparkline import Value, columns, with_gaps
+from autoheal.tui.viewstate import Frame
+
+_CHART = 5
+
+
+def model_lines(frame: Frame, name: str, width: int) -> list[Line]:
+    """Everything about the model; one sentence when it is not known."""
+    state = models_of(frame.world).get(name)
+    if state is None:
+        return [line((f" no model is called {name}", "dim"))]
+    return [
+        cut(content, width)
+        for content in (
+            *_head(frame, state),
+            *_chart(frame, state, width),
+            *_findings(frame, state, width),
+            *_versions(frame, state, width),
+            *_incidents(frame, state, width),
+        )
+    ]
+
+
+def _head(frame: Frame, state: ModelState) -> list[Line]:
+    look = MODEL[look_of(frame, state)]
+    spec = frame.world.config.models.get(state.name)
+    since = f" {span(frame.now - state.health_since)}" if state.health_since else ""
+    about = [str(spec.task), f"owner {spec.owner}" if spec.owner else ""] if spec else ["not configured"]
+    about += [f"{k}={v}" for k, v in spec.labels.items()] if spec else []
+    return [
+        line(
+            (f" {look.text}{since}", look.role),
+            f"   champion {state.champion or '–'}",
+            (f"   {'   '.join(a for a in about if a)}", "dim"),
+        )
+    ]
+
+
+def _chart(frame: Frame, state: ModelState, width: int) -> list[Line]:
+    finding = worst(frame.index.findings.get(state.name, ()), "performance")
+    points = history(frame, finding) if finding else ()
+    known = [v for _, v in points if v is not None]
+    if finding is None or not known:
+        return []
+    values: list[Value] = with_gaps(points, frame.now)
+    wide = max(10, min(width - 12, len(values)))
+    reference = finding.reference
+    low, high = _scale([*known, *([reference] if reference is not None else [])])
+    drawn = columns(values, wide, _CHART, low, high)
+    lag = f", labels lag {span(spec.label_lag)}" if (spec := frame.world.config.models.get(state.name)) and spec.label_lag else ""
+    past = span(points[-1][0] - points[0][0])
+    title = f"{clean(finding.subject)}, last {past}{lag}"
+    lines = [rule(width, (1, title))]
+    mark = None if reference is None else _CHART - 1 - _level(reference, low, high)
+    for number, text in enumerate(drawn):
+        lines.append(_chart_row(number, text, low, high, mark, reference))
+    return lines
+
+
+def _scale(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    room = max((high - low) * 0.15, abs(high) * 0.05, 1e-9)
+    return low - room, high + room
+
+
+def _level(value: float, low: float, high: float) -> int:
+    return min(_CHART - 1, max(0, int((value - low) / (high - low) * _CHART)))
+
+
+def _chart_row(
+    number: int, text: str, low: float, high: float, mark: int | None, reference: float | None
+) -> Line:
+    edge = {0: short(high), _CHART - 1: short(low)}.get(number, "")
+    if number == mark:
+        shown = "".join("╌" if c == " " else c for c in text)
+        return line((f"{short(reference):>6} ", "accent"), ("┼", "rule"), (shown, "spark"), (" baseline", "accent"))
+    return line((f"{edge:>6} ", "dim"), ("┤", "rule"), (text, "spark"))
+
+
+def _findings(frame: Frame, state: ModelState, width: int) -> list[Line]:
+    found = frame.index.findings.get(state.name, ())
+    if not found:
+        return [rule(width, (1, "findings")), line((" no monitor has said anything yet", "dim"))]
+    names = [*MONITORS, *sorted({f.monitor for f in found} - set(MONITORS))]
+    lines: list[Line] = []
+    for name in names:
+        mine = sorted(
+            (f for f in found if f.monitor == name),
+            key=lambda f: (f.verdict is not Verdict.BREACH, -f.severity.rank, -(f.effect or 0), f.subject),
+        )
+        if mine:
+            lines += [rule(width, (1, name.replace("_", " "))), *_rows(frame, mine, width)]
+    return lines
+
+
+_COLUMNS = (
+    Column("FINDING", 16, 26),
+    Column("STATE", 9),
+    Column("VALUE", 8, right=True),
+    Column("REF", 8, right=True),
+    Column("EVIDENCE", 9, right=True),
+    Column("ROWS", 7, right=True),
+    Column("HISTORY", 8, 24),
+)
+
+
+def _rows(frame: Frame, mine: Sequence[Finding], width: int) -> list[Line]:
+    sizes = layout(_COLUMNS, width - 4)
+    titles = (Span("   "), *row([line((c.title, "head")) for c in _COLUMNS], _COLUMNS, sizes))
+    lines: list[Line] = [titles]
+    for finding in mine:
+        look = VERDICT[finding.verdict]
+        role = look.role if finding.verdict is not Verdict.OK else ""
+        cells = (
+            line((clean(finding.subject), role)),
+            line((look.word, look.role)),
+            line(exact(finding.value)),
+            line((exact(finding.reference), "dim")),
+            line((evidence(finding.evidence) or "–", "dim")),
+            line((count(finding.n), "dim")),
+            spark(history(frame, finding), sizes[-1], frame.now, None, ""),
+        )
+        lines.append((*line((f" {look.glyph} ", look.role)), *row(cells, _COLUMNS, sizes)))
+        if finding.detail and finding.verdict is not Verdict.OK:
+            lines.append(line((f"     {finding.detail}", "dim")))
+    return lines
+
+
+def _versions(frame: Frame, state: ModelState, width: int) -> list[Line]:
+    facts = state.facts
+    since = f"since {clock(state.champion_since, frame, dated=True)}" if state.champion_since else ""
+    by = f" by {state.promoted_by}" if state.promoted_by else ""
+    lines = [rule(width, (1, "versions")), line(f"   {state.champion or '–'}", ("   champion  ", "dim"), f"{since}{by}")]
+    if state.previous:
+        lines.append(line(f"   {state.previous}", ("   before it", "dim")))
+    if facts is not None:
+        good = facts.known_good or "none"
+        stand_in = facts.fallback or "none"
+        lines.append(line(("   known good ", "dim"), good, ("   fallback ", "dim"), stand_in, (" serves now" if facts.on_fallback else "", "healing")))
+        lines.append(line((f"   {count(facts.matured_labels)} labels for the champion, {count(facts.fresh_labels)} fresh for a retraining", "dim")))
+    return lines
+
+
+def _incidents(frame: Frame, state: ModelState, width: int) -> list[Line]:
+    mine = [i for i in frame.world.incidents.values() if state.name in i.models or i.target == state.name]
+    mine.sort(key=lambda i: (i.open, i.opened_at), reverse=True)
+    lines = [rule(width, (1, "incidents"))]
+    if not mine:
+        return [*lines, line(("   none so far", "dim"))]
+    dated = spans_days([i.opened_at for i in mine], frame.now)
+    for incident in mine:
+        look = INCIDENT[incident.state]
+        lasted = span((incident.closed_at or frame.now) - incident.opened_at)
+        lines.append(
+            line(
+                (f" {look.glyph} {incident.id} {look.word:<10}", look.role),
+                (f" {clock(incident.opened_at, frame, dated=dated)}", "dim"),
+                f"  {lasted:<8} {str(incident.cause).replace('_', ' ')}: {what(incident)}",
+            )
+        )
+    return lines
