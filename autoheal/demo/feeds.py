@@ -1,0 +1,81 @@
+"""The demo's data as feeds: rows in their own time order, with features as JSON values and the truth. Reads package
+files; pure otherwise.
+
+The bike feed starts in 2011; loans are moved as a block (order and spacing kept) so that they fall into the same time.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
+
+#: The first day that the models see in service; everything before is their training data.
+START = datetime(2011, 7, 1, tzinfo=UTC)
+END = datetime(2012, 12, 31, 23, tzinfo=UTC)
+#: The first analysis row of the loans is moved to this day.
+LOANS_START = datetime(2011, 9, 1, tzinfo=UTC)
+LOANS_REFERENCE = 20_000
+#: A busy hour has more rentals than the median hour of the first half-year.
+BUSY = 84
+
+WEATHER = ("weathersit", "temp", "hum", "windspeed")
+CALENDAR = ("season", "hr", "holiday", "weekday", "workingday")
+BIKE_CATEGORIES = ("season", "weathersit")
+LOAN_NUMBERS = ("car_value", "debt_to_income_ratio", "loan_length", "driver_tenure")
+LOAN_CATEGORIES = ("salary_range", "repaid_on_prev_car", "downpayment")
+
+Value = float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request's worth: when, which, the inputs, and what turned out to be true."""
+
+    time: datetime
+    id: str
+    features: dict[str, Value]
+    label: float
+
+
+def bike(*, busy: bool) -> tuple[Row, ...]:
+    """Hours of rentals; the label is the count, or with ``busy`` 1 for a busy hour."""
+    return tuple(_bike_row(raw, busy=busy) for raw in _read("bike"))
+
+
+def _bike_row(raw: dict[str, str], *, busy: bool) -> Row:
+    time = datetime.fromisoformat(raw["date"]).replace(tzinfo=UTC) + timedelta(hours=int(raw["hr"]))
+    features: dict[str, Value] = {
+        name: raw[name] if name in BIKE_CATEGORIES else float(raw[name]) for name in (*CALENDAR, *WEATHER)
+    }
+    count = float(raw["cnt"])
+    return Row(time, f"{time:%Y%m%d%H}", features, float(count > BUSY) if busy else count)
+
+
+def loans() -> tuple[Row, ...]:
+    """Car loans; the label is 1 for a repaid one."""
+    raws = _read("loans")
+    shift = LOANS_START - datetime.fromisoformat(raws[LOANS_REFERENCE]["time"]).replace(tzinfo=UTC)
+    return tuple(_loan_row(raw, shift) for raw in raws)
+
+
+def _loan_row(raw: dict[str, str], shift: timedelta) -> Row:
+    features: dict[str, Value] = {name: float(raw[name]) for name in LOAN_NUMBERS}
+    features.update({name: raw[name] for name in LOAN_CATEGORIES})
+    time = datetime.fromisoformat(raw["time"]).replace(tzinfo=UTC) + shift
+    return Row(time, raw["id"], features, float(raw["repaid"]))
+
+
+@cache
+def _read(name: str) -> list[dict[str, str]]:
+    data = resources.files("autoheal.demo").joinpath("data", f"{name}.csv.gz").read_bytes()
+    return list(csv.DictReader(io.StringIO(gzip.decompress(data).decode())))
+
+
+def between(rows: tuple[Row, ...], start: datetime, end: datetime) -> Iterator[Row]:
+    return (row for row in rows if start <= row.time < end)
