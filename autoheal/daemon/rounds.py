@@ -1,0 +1,145 @@
+"""The beat: look at each model, run the monitors that are due, hand what is news to the kernel.
+
+Supervised; one task for all models. Numerics run off the event loop. A model whose round breaks says so as a finding
+of its own and disturbs no other. Monitor states are kept in a file between restarts, so that evidence is not lost;
+they follow the champion, for a baseline belongs to a version. A lost or foreign file only means starting over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from autoheal.clock import Clock
+from autoheal.daemon.history import History
+from autoheal.daemon.news import finding_is_news
+from autoheal.daemon.watch import Watch
+from autoheal.domain.events import Event, FindingObserved
+from autoheal.domain.finding import Finding
+from autoheal.domain.names import ModelName, Verdict, Version
+from autoheal.domain.specs import ModelSpec, MonitorSpec
+from autoheal.domain.world import World
+from autoheal.durable import replace_file
+from autoheal.errors import AutohealError
+from autoheal.monitors.evaluate import dump_states, evaluate, load_states
+from autoheal.telemetry.reference import References
+from autoheal.telemetry.service import Telemetry
+
+_LOG = logging.getLogger(__name__)
+#: Real seconds between two writes of the monitors' states.
+SAVE_EVERY = 5.0
+
+
+@dataclass(slots=True)
+class ModelBeat:
+    """What is remembered of one model between beats: monitor states of one champion, and when each kind ran."""
+
+    champion: Version = Version("")
+    states: dict[str, object] = field(default_factory=dict)
+    ran: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Rounds:
+    """``beat`` is the real pause between rounds in seconds; what is due in a round is policy time's business."""
+
+    clock: Clock
+    world: Callable[[], World]
+    submit: Callable[[Event], Awaitable[int]]
+    telemetry: Telemetry
+    references: References
+    watch: Watch
+    history: History
+    state_file: Path
+    beat: float = 1.0
+    _models: dict[ModelName, ModelBeat] = field(default_factory=dict)
+    _saved: float = float("-inf")
+
+    async def run(self) -> None:
+        """Beat for ever."""
+        await asyncio.to_thread(self._load)
+        while True:
+            started = self.clock.monotonic()
+            for spec in tuple(self.world().config.models.values()):
+                await self._model(spec)
+            if self.clock.monotonic() - self._saved > SAVE_EVERY:
+                await asyncio.to_thread(self._save)
+            await self.clock.sleep(max(0.02, self.beat - (self.clock.monotonic() - started)))
+
+    async def _model(self, spec: ModelSpec) -> None:
+        try:
+            for event in await self.watch.look(self.world(), spec):
+                await self.submit(event)
+            findings = await self._findings(spec)
+        except AutohealError as error:
+            findings = (_broken(spec, self.clock.now(), error),)
+        every = {m.kind: m.every for m in spec.monitors}
+        for finding in findings:
+            self.history.add(finding)
+            if finding_is_news(self.world(), finding, every.get(finding.monitor, timedelta(minutes=1))):
+                await self.submit(FindingObserved(finding))
+
+    async def _findings(self, spec: ModelSpec) -> tuple[Finding, ...]:
+        state = self.world().models.get(spec.name)
+        if state is None or not state.champion or spec.name not in self.telemetry.tasks:
+            return ()
+        now = self.clock.now()
+        beat = self._models.setdefault(spec.name, ModelBeat())
+        if beat.champion != state.champion:
+            beat.champion, beat.states, beat.ran = state.champion, {}, {}
+        kinds = {m.kind for m in spec.monitors if _due(m, beat, now)}
+        if not kinds:
+            return ()
+        champion, since = state.champion, state.champion_since
+        return await asyncio.to_thread(self._evaluate, spec, beat, champion, since, now, kinds)
+
+    def _evaluate(
+        self,
+        spec: ModelSpec,
+        beat: ModelBeat,
+        champion: Version,
+        since: datetime | None,
+        now: datetime,
+        kinds: set[str],
+    ) -> tuple[Finding, ...]:
+        reference = self.references.get(spec.name, champion)
+        view = self.telemetry.view(spec.name, champion=champion, since=since, reference=reference, now=now)
+        beat.states, findings = evaluate(spec, beat.states, view, now, kinds)
+        beat.ran.update(dict.fromkeys(kinds, now))
+        return findings
+
+    # --- between restarts ---------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        data = {
+            name: {"champion": beat.champion, "states": dump_states(beat.states)}
+            for name, beat in self._models.items()
+        }
+        replace_file(self.state_file, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY))
+        self._saved = self.clock.monotonic()
+
+    def _load(self) -> None:
+        try:
+            data: dict[str, Any] = orjson.loads(self.state_file.read_bytes())
+            for name, saved in data.items():
+                self._models[ModelName(name)] = ModelBeat(Version(saved["champion"]), load_states(saved["states"]))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _LOG.warning("monitor states in %s are not usable, starting over: %s", self.state_file, error)
+
+
+def _due(spec: MonitorSpec, beat: ModelBeat, now: datetime) -> bool:
+    ran = beat.ran.get(spec.kind)
+    return ran is None or now - ran >= spec.every
+
+
+def _broken(spec: ModelSpec, now: datetime, error: AutohealError) -> Finding:
+    return Finding(spec.name, "monitor", "round", now, Verdict.ERROR, detail=str(error)[:500])

@@ -1,0 +1,184 @@
+"""The daemon's own settings file (``kind: daemon``): where it keeps things and whom it talks to.
+
+Read once at start (``cli.run``); policies, runbooks and models come from the folders that ``config`` names and are
+re-read on reload. Relative paths are relative to the file.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from autoheal.clock import Clock, ScaledClock, SystemClock
+from autoheal.domain.durations import Duration, parse_duration
+from autoheal.domain.names import Mode
+from autoheal.errors import ConfigError, Problem
+from autoheal.policy.explain import check
+from autoheal.policy.yaml_source import read
+
+LOOPBACK = ("127.", "[::1]:", "localhost:")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClockSettings(Strict):
+    """History played faster: at wall time ``anchor`` the daemon's clock shows ``origin``."""
+
+    origin: datetime
+    anchor: datetime
+    speed: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _aware(self) -> ClockSettings:
+        if self.origin.tzinfo is None or self.anchor.tzinfo is None:
+            raise ValueError("origin and anchor need a zone: end them with Z")
+        return self
+
+
+class RegistrySettings(Strict):
+    kind: Literal["embedded"] = "embedded"
+    path: Path = Path("registry")
+
+
+class GatewaySettings(Strict):
+    url: str = Field(description='write url: "http://127.0.0.1:9480"')
+    timeout: Duration = parse_duration("5s")
+
+
+class HttpPush(Strict):
+    name: str = "push"
+    kind: Literal["http_push"]
+
+
+class Scrape(Strict):
+    """``map`` names our metric and the page's: latency_p95_ms, error_rate, requests_per_s."""
+
+    name: str
+    kind: Literal["scrape"]
+    url: str
+    model: str
+    every: Duration = parse_duration("15s")
+    timeout: Duration = parse_duration("5s")
+    map: dict[str, str] = {}
+
+
+class Files(Strict):
+    """CSV files by glob; new rows are read as they appear."""
+
+    name: str
+    kind: Literal["files"]
+    path: str
+    model: str
+    holds: Literal["predictions", "outcomes"] = Field(alias="as", default="outcomes")
+    every: Duration = parse_duration("10s")
+    columns: dict[str, str] = {}
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+SourceSettings = Annotated[HttpPush | Scrape | Files, Field(discriminator="kind")]
+
+
+class PipelineSettings(Strict):
+    """A trainer run as a command: an argv list, never a shell line."""
+
+    name: str
+    kind: Literal["command"] = "command"
+    argv: tuple[str, ...] = Field(min_length=1)
+    cwd: Path = Path()
+    deadline: Duration = parse_duration("30m")
+    env: dict[str, str] = {}
+
+
+class WebhookSettings(Strict):
+    name: str
+    kind: Literal["webhook"]
+    url: str
+    timeout: Duration = parse_duration("5s")
+
+
+class LogSettings(Strict):
+    name: str
+    kind: Literal["log"]
+
+
+NotifierSettings = Annotated[WebhookSettings | LogSettings, Field(discriminator="kind")]
+
+
+class DaemonSettings(Strict):
+    """See the module and ``deploy/autoheal.yaml``."""
+
+    version: Literal[1]
+    kind: Literal["daemon"]
+    name: str = "autoheal"
+    state: Path = Path("state")
+    run: Path = Path("run")
+    config: tuple[Path, ...] = (Path("conf"),)
+    shipped: bool = True
+    mode: Mode = Mode.ACT
+    listen: str | None = None
+    clock: ClockSettings | None = None
+    registry: RegistrySettings = RegistrySettings()
+    gateway: GatewaySettings | None = None
+    sources: tuple[SourceSettings, ...] = (HttpPush(kind="http_push"),)
+    pipelines: tuple[PipelineSettings, ...] = ()
+    notifiers: tuple[NotifierSettings, ...] = (LogSettings(name="log", kind="log"),)
+    good_after: Duration = parse_duration("1h")
+    beat: Duration = parse_duration("1s")
+
+    @model_validator(mode="after")
+    def _sound(self) -> DaemonSettings:
+        for kind, names in (
+            ("source", [s.name for s in self.sources]),
+            ("pipeline", [p.name for p in self.pipelines]),
+            ("notifier", [n.name for n in self.notifiers]),
+        ):
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                raise ValueError(f"two {kind}s are called {', '.join(twice)}")
+        if self.listen is not None and not self.listen.startswith(LOOPBACK):
+            raise ValueError(f"listen {self.listen!r}: only loopback is served without TLS, write 127.0.0.1:PORT")
+        return self
+
+    def system_clock(self) -> Clock:
+        """The clock that policies live by."""
+        if self.clock is None:
+            return SystemClock()
+        return ScaledClock(self.clock.origin, self.clock.anchor, self.clock.speed)
+
+
+def load(path: Path) -> DaemonSettings:
+    """Read and check the file; raises ConfigError with every problem and its place."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError((Problem(str(path), 1, 1, f"cannot be read: {error}", "give the path of a daemon file"),)) from error
+    document = read(str(path), text)
+    settings, problems = check(document, DaemonSettings)
+    found = (*document.problems, *problems)
+    if settings is None or found:
+        raise ConfigError(found or (Problem(str(path), 1, 1, "the file is empty", "start with version: 1, kind: daemon"),))
+    return _absolute(settings, path.resolve().parent)
+
+
+def _absolute(settings: DaemonSettings, base: Path) -> DaemonSettings:
+    pipelines = tuple(p.model_copy(update={"cwd": base / p.cwd}) for p in settings.pipelines)
+    sources = tuple(
+        s.model_copy(update={"path": str(base / s.path)}) if isinstance(s, Files) else s for s in settings.sources
+    )
+    registry = settings.registry.model_copy(update={"path": base / settings.registry.path})
+    return settings.model_copy(
+        update={
+            "state": base / settings.state,
+            "run": base / settings.run,
+            "config": tuple(base / c for c in settings.config),
+            "pipelines": pipelines,
+            "sources": sources,
+            "registry": registry,
+        }
+    )
