@@ -133,7 +133,7 @@ def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
     present = values[~np.isnan(values)]
     common: dict[str, Any] = {
         "kind": "numeric",
-        "missing": 1.0 - len(present) / len(values),
+        "missing": (len(values) - len(present)) / len(values),
         "min": float(present.min()) if len(present) else None,
         "max": float(present.max()) if len(present) else None,
     }
@@ -159,7 +159,7 @@ def _levels_of(values: list[str | None]) -> dict[str, Any]:
     ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
     return {
         "levels": dict(ranked[:MAX_LEVELS]),
-        "missing": 1.0 - sum(tally.values()) / len(values),
+        "missing": (len(values) - sum(tally.values())) / len(values),
         "run": _longest_run(values),
         "distinct": len(tally),
     }

@@ -39,6 +39,7 @@ class Telemetry:
         self._reader = reader(store.path)
         self._reading = threading.Lock()
         self._pending = 0
+        self._closed = False
         self._models: dict[ModelName, ModelSpec] = {}
 
     @classmethod
@@ -64,7 +65,10 @@ class Telemetry:
         await self.close()
 
     async def close(self) -> None:
-        """Finish what is under way, then let go of the file."""
+        """Finish what is under way, then let go of the file; a second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._writer, self._store.close)
         self._writer.shutdown()
         with self._reading:
