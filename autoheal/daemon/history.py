@@ -46,4 +46,7 @@ class History:
 
     def series(self) -> Series:
         """``{model: {monitor/subject: [(time, value or None), ...]}}``."""
-        return {target: {path: list(points) for path, points in kept.items()} for target, kept in self._kept.items()}
+        return {
+            target: {path: list(points) for path, points in kept.items()}
+            for target, kept in self._kept.items()
+        }

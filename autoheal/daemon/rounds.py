@@ -129,7 +129,9 @@ class Rounds:
         try:
             data: dict[str, Any] = orjson.loads(self.state_file.read_bytes())
             for name, saved in data.items():
-                self._models[ModelName(name)] = ModelBeat(Version(saved["champion"]), load_states(saved["states"]))
+                self._models[ModelName(name)] = ModelBeat(
+                    Version(saved["champion"]), load_states(saved["states"])
+                )
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -142,7 +142,9 @@ class DaemonSettings(Strict):
             if twice:
                 raise ValueError(f"two {kind}s are called {', '.join(twice)}")
         if self.listen is not None and not self.listen.startswith(LOOPBACK):
-            raise ValueError(f"listen {self.listen!r}: only loopback is served without TLS, write 127.0.0.1:PORT")
+            raise ValueError(
+                f"listen {self.listen!r}: only loopback is served without TLS, write 127.0.0.1:PORT"
+            )
         return self
 
     def system_clock(self) -> Clock:
@@ -157,19 +159,24 @@ def load(path: Path) -> DaemonSettings:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((Problem(str(path), 1, 1, f"cannot be read: {error}", "give the path of a daemon file"),)) from error
+        raise ConfigError(
+            (Problem(str(path), 1, 1, f"cannot be read: {error}", "give the path of a daemon file"),)
+        ) from error
     document = read(str(path), text)
     settings, problems = check(document, DaemonSettings)
     found = (*document.problems, *problems)
     if settings is None or found:
-        raise ConfigError(found or (Problem(str(path), 1, 1, "the file is empty", "start with version: 1, kind: daemon"),))
+        raise ConfigError(
+            found or (Problem(str(path), 1, 1, "the file is empty", "start with version: 1, kind: daemon"),)
+        )
     return _absolute(settings, path.resolve().parent)
 
 
 def _absolute(settings: DaemonSettings, base: Path) -> DaemonSettings:
     pipelines = tuple(p.model_copy(update={"cwd": base / p.cwd}) for p in settings.pipelines)
     sources = tuple(
-        s.model_copy(update={"path": str(base / s.path)}) if isinstance(s, Files) else s for s in settings.sources
+        s.model_copy(update={"path": str(base / s.path)}) if isinstance(s, Files) else s
+        for s in settings.sources
     )
     registry = settings.registry.model_copy(update={"path": base / settings.registry.path})
     return settings.model_copy(

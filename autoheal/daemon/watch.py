@@ -66,7 +66,11 @@ class Watch:
         floor = label_floor(world, spec.name, trained_to)
         fresh = await asyncio.to_thread(self.telemetry.matured, spec.name, now=now, since=floor)
         earned = await asyncio.to_thread(
-            self.telemetry.matured, spec.name, now=now, since=champion.since, version=Version(champion.version)
+            self.telemetry.matured,
+            spec.name,
+            now=now,
+            since=champion.since,
+            version=Version(champion.version),
         )
         return Facts(
             at=now,

@@ -76,6 +76,9 @@ def _started(world: World, event: ev.RunStarted, at: datetime) -> World:
 
 
 def _step_started(world: World, event: ev.StepStarted, at: datetime) -> World:
+    run = world.runs.get(event.run)
+    if run is None or run.state is not RunState.RUNNING:
+        return world
     return _with_step(
         world,
         event.run,

@@ -11,6 +11,7 @@ from autoheal.domain.specs import StepSpec
 from autoheal.domain.world import World
 from autoheal.engine.guards import active_runs
 from autoheal.engine.runs import params
+from autoheal.runbook.template import TemplateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,16 @@ def _due(run: Run, now: datetime) -> DueStep | None:
             continue
         if step.state is not StepState.WAITS or run.cancelled or (step.retry_at and step.retry_at > now):
             return None
-        return _as_due(run, spec, step.attempt + 1)
+        return _ready(run, spec, step.attempt + 1)
     return None
+
+
+def _ready(run: Run, spec: StepSpec, attempt: int) -> DueStep | None:
+    """``runs.advance`` ends a run whose templates have no value; until it has, nothing is due."""
+    try:
+        return _as_due(run, spec, attempt)
+    except TemplateError:
+        return None
 
 
 def _will_retry(spec: StepSpec, retryable: bool, attempt: int) -> bool:

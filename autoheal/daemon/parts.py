@@ -1,0 +1,119 @@
+"""Makes the daemon's parts from its settings: sources, notifiers, pipelines, the context that actions work in.
+
+Only wiring: no decision, no loop. A part whose settings cannot work raises here, at the start, with its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autoheal.actions.contract import ActionContext, CommandPipeline
+from autoheal.actions.targets.gateway import GatewayClient
+from autoheal.actions.targets.model_server import ModelServers
+from autoheal.actions.targets.registry import Registry
+from autoheal.clock import Clock
+from autoheal.daemon.settings import DaemonSettings, Files, LogSettings, Scrape, WebhookSettings
+from autoheal.domain.names import ModelName
+from autoheal.domain.specs import ModelSpec
+from autoheal.errors import ConfigError, Problem
+from autoheal.notifiers.contract import Notifier
+from autoheal.notifiers.log import LogNotifier
+from autoheal.notifiers.outbox import Outbox
+from autoheal.notifiers.webhook import WebhookNotifier
+from autoheal.sources.contract import Source
+from autoheal.sources.files import Files as FilesSource
+from autoheal.sources.http_push import HttpPush
+from autoheal.sources.scrape import Scrape as ScrapeSource
+from autoheal.telemetry.service import Telemetry
+
+#: The name that the shipped runbooks tell; it goes to the log unless the settings say where else.
+ONCALL = "oncall"
+
+
+def sources(settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> tuple[Source, ...]:
+    """The sources that the settings name. ConfigError for one whose model does not exist or whose map is no map."""
+    made: list[Source] = []
+    for part in settings.sources:
+        if isinstance(part, Scrape):
+            _model(part.name, part.model, models)
+            made.append(
+                ScrapeSource(
+                    part.name,
+                    url=part.url,
+                    model=ModelName(part.model),
+                    every=part.every.total_seconds(),
+                    timeout=part.timeout.total_seconds(),
+                    metrics=part.map or None,
+                )
+            )
+        elif isinstance(part, Files):
+            made.append(
+                FilesSource(
+                    part.name,
+                    path=part.path,
+                    spec=_model(part.name, part.model, models),
+                    holds=part.holds,
+                    state_file=settings.state / f"source-{part.name}.json",
+                    every=part.every.total_seconds(),
+                    columns=part.columns,
+                )
+            )
+        else:
+            made.append(HttpPush(part.name))
+    return tuple(made)
+
+
+def _model(source: str, model: str, models: Mapping[ModelName, ModelSpec]) -> ModelSpec:
+    found = models.get(ModelName(model))
+    if found is None:
+        names = ", ".join(sorted(models)) or "none"
+        problem = Problem(
+            "daemon", 1, 1, f"source {source} is for a model {model!r} that does not exist", f"known: {names}"
+        )
+        raise ConfigError((problem,))
+    return found
+
+
+def notifiers(settings: DaemonSettings) -> tuple[Notifier, ...]:
+    """Those of the settings; ``oncall`` and ``log`` exist in any case."""
+    made: dict[str, Notifier] = {name: LogNotifier(name) for name in ("log", ONCALL)}
+    for part in settings.notifiers:
+        match part:
+            case WebhookSettings():
+                made[part.name] = WebhookNotifier(part.name, part.url, part.timeout)
+            case LogSettings():
+                made[part.name] = LogNotifier(part.name)
+    return tuple(made.values())
+
+
+def pipelines(settings: DaemonSettings) -> dict[str, CommandPipeline]:
+    return {p.name: CommandPipeline(p.name, p.argv, p.cwd, p.deadline, p.env) for p in settings.pipelines}
+
+
+def gateway(settings: DaemonSettings) -> GatewayClient | None:
+    if settings.gateway is None:
+        return None
+    return GatewayClient(settings.gateway.url, settings.gateway.timeout.total_seconds())
+
+
+def context(
+    settings: DaemonSettings,
+    clock: Clock,
+    registry: Registry,
+    telemetry: Telemetry,
+    outbox: Outbox,
+    models: Mapping[ModelName, ModelSpec],
+) -> ActionContext:
+    """What actions may touch; the namespace is the log's identity, known after its first entry."""
+    admin = gateway(settings)
+    return ActionContext(
+        clock=clock,
+        registry=registry,
+        models=models,
+        telemetry=telemetry,
+        outbox=outbox,
+        servers=ModelServers(clock, admin),
+        state_dir=settings.state,
+        gateway=admin,
+        pipelines=pipelines(settings),
+    )
