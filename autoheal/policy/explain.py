@@ -8,6 +8,7 @@ to the mapping that lacks it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import UnionType
@@ -52,7 +53,7 @@ def did_you_mean(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
         return f"did you mean `{near[0]}`?"
     if otherwise or not words:
         return otherwise
-    return f"known here: {', '.join(words[:12])}{', ...' if len(words) > 12 else ''}"
+    return f"known here: {', '.join(words[:20])}{', ...' if len(words) > 20 else ''}"
 
 
 def check(document: Document, model: type[M]) -> tuple[M | None, tuple[Problem, ...]]:
@@ -94,21 +95,36 @@ def _explain_one(document: Document, model: type[BaseModel], entry: dict[str, An
         return problem(document.key(*path), f'unknown key "{loc[-1]}"', did_you_mean(str(loc[-1]), known))
     if kind == "missing":
         return problem(document.at(*path[:-1]), f'the key "{loc[-1]}" is missing', _example(model, loc))
-    value = entry.get("input")
-    if kind in ("literal_error", "enum"):
-        words = [w.strip("'") for w in str(context.get("expected", "")).replace(" or ", ", ").split(", ")]
-        return problem(
-            document.at(*path), f"{_show(value)} is not one of {', '.join(words)}", _near(value, words)
-        )
     if kind == "autoheal":
         return problem(document.at(*path), context["message"], context.get("hint", ""))
     if kind == "value_error":
         return problem(document.at(*path), str(context.get("error", entry["msg"])))
+    message, hint = _sentence(kind, entry.get("input"), context, entry["msg"])
+    return problem(document.at(*path), message, hint or (_example(model, loc) if kind == "too_short" else ""))
+
+
+def _sentence(kind: str, value: object, context: Mapping[str, Any], said: str) -> tuple[str, str]:
+    """What is wrong with a value, and what to write instead, in an operator's words."""
+    if kind in {"literal_error", "enum"}:
+        words = _words(str(context.get("expected", "")))
+        known = f"is not one of {', '.join(words)}" if len(words) > 1 else f"is not {words[0]}"
+        return f"{_show(value)} {known}", _near(value, words)
     if kind in _EXPECTED:
-        return problem(
-            document.at(*path), f"expected {_EXPECTED[kind]}, found {_show(value)}", _type_hint(kind, value)
+        return f"expected {_EXPECTED[kind]}, found {_show(value)}", _type_hint(kind, value)
+    if kind == "too_short":
+        return "nothing in it", ""
+    if kind in {"greater_than_equal", "less_than_equal"}:
+        least = kind == "greater_than_equal"
+        return f"{_show(value)} is too {'small' if least else 'large'}", (
+            f"at {'least' if least else 'most'} {context.get('ge' if least else 'le')}"
         )
-    return problem(document.at(*path), f"{_show(value)}: {entry['msg'][:1].lower()}{entry['msg'][1:]}")
+    return f"{_show(value)}: {said[:1].lower()}{said[1:]}", ""
+
+
+def _words(expected: str) -> list[str]:
+    """The words in pydantic's list of them, of enums by their values."""
+    found = re.findall(r"<[^:>]*: '([^']*)'>|'([^']*)'|\b(?!or\b)(\w+)", expected)
+    return [enum or quoted or bare for enum, quoted, bare in found] or [expected]
 
 
 def _near(value: object, words: list[str]) -> str:
@@ -130,7 +146,11 @@ def _show(value: object) -> str:
 def _type_hint(kind: str, value: object) -> str:
     if kind == "string_type" and isinstance(value, (int, float, bool)):
         return f'quote it: "{json.dumps(value)}"'
+    if kind == "list_type" and isinstance(value, Mapping):
+        return "begin each entry with a dash"
     if kind in ("int_type", "float_type") and isinstance(value, str):
+        if re.fullmatch(r"0\d+", value):
+            return f"write it without the leading zero: {int(value)}"
         return "write it without quotes, in digits"
     if kind == "list_type" and isinstance(value, str):
         return f"write [{value}]"

@@ -113,7 +113,8 @@ def _read_one(document: Document, known: Known, draft: _Draft) -> None:
             draft.guards = fleet_guards(guards, document)
     else:
         found = (_unknown_kind(document, kind),)
-    draft.problems += found
+    said = {(p.line, p.column) for p in document.problems}
+    draft.problems += [p for p in found if (p.line, p.column) not in said]
 
 
 def _unknown_kind(document: Document, kind: str) -> Problem:

@@ -48,6 +48,8 @@ class ConditionPart(Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
+        if self.expr is not None and not self.expr.strip():
+            refuse("the expression is empty", "write a condition in CEL, like: attempts < 3")
         named = [key for key in _ONE_OF if getattr(self, key) is not None]
         if len(named) != 1:
             found = " and ".join(named) or "none"

@@ -54,8 +54,9 @@ def parse_test(file: str, text: str, known: Known) -> PolicyTest:
 def read_test(document: Document, known: Known) -> tuple[PolicyTest | None, tuple[Problem, ...]]:
     """The test, or None and why."""
     part, problems = check(document, PolicyTestPart)
+    said = {(p.line, p.column) for p in document.problems}
     if part is None:
-        return None, (*document.problems, *problems)
+        return None, (*document.problems, *(p for p in problems if (p.line, p.column) not in said))
     builder = _Builder(part, document, known)
     test = builder.build()
     found = (*document.problems, *builder.problems)
