@@ -1,0 +1,81 @@
+"""A sink that remembers, and a real HTTP server on a free port."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from autoheal.clock import SystemClock
+from autoheal.domain.finding import Finding
+from autoheal.telemetry import Counts, Record
+
+
+@dataclass
+class Remembers:
+    """A sink in memory; ``refuse`` is raised by the next call."""
+
+    records: list[Record] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    refuse: Exception | None = None
+
+    async def __call__(self, records: Sequence[Record]) -> Counts:
+        if self.refuse is not None:
+            problem, self.refuse = self.refuse, None
+            raise problem
+        self.records += records
+        return Counts(accepted=len(records))
+
+    async def report(self, finding: Finding) -> None:
+        self.findings.append(finding)
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait for something that the source will have done, against a deadline."""
+        async with asyncio.timeout(seconds):
+            while not holds():  # noqa: ASYNC110 - the source under test has no event to wait for
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def sink() -> Remembers:
+    return Remembers()
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    return SystemClock()
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[str]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[FastAPI], Awaitable[str]]]:
+    """Serve an app until the end of the test; gives its base URL."""
+    running: list[object] = []
+
+    async def start(app: FastAPI) -> str:
+        server = serving(app)
+        running.append(server)
+        return await server.__aenter__()
+
+    yield start
+    for server in reversed(running):
+        await server.__aexit__(None, None, None)  # type: ignore[attr-defined]
