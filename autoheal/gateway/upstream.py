@@ -17,7 +17,7 @@ import orjson
 
 from autoheal.errors import AutohealError
 from autoheal.gateway.settings import ModelSettings
-from autoheal.net import ConnectError, HTTPError, TimeoutException, client
+from autoheal.net import ConnectError, HTTPError, Response, TimeoutException, client
 
 CONNECTIONS: Final = 100
 _JSON: Final = {"content-type": "application/json"}
@@ -57,13 +57,27 @@ class Upstream:
         body = orjson.dumps({"rows": rows})
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._http.post(self._url(version), content=body, headers=_JSON)
+                response = await self._post(self._url(version), body)
         except (TimeoutError, TimeoutException) as error:
             raise UpstreamError("timeout") from error
         except ConnectError as error:
             raise UpstreamError("refused", str(error)) from error
         except HTTPError as error:
             raise UpstreamError("broken", f"{type(error).__name__} {error}") from error
+        return self._read(response, len(rows))
+
+    async def _post(self, url: str, body: bytes) -> Response:
+        """Once more when the connection breaks: a kept one may have been closed under our hands, and asking a model
+        twice is harmless."""
+        try:
+            return await self._http.post(url, content=body, headers=_JSON)
+        except (TimeoutException, ConnectError):
+            raise
+        except HTTPError:
+            return await self._http.post(url, content=body, headers=_JSON)
+
+    @staticmethod
+    def _read(response: Response, count: int) -> Answer:
         status = response.status_code
         if status == 404:
             raise UpstreamError("unknown_version", response.text[:200])
@@ -71,7 +85,7 @@ class Upstream:
             raise RowsRefusedError(response.text[:500])
         if status != 200:
             raise UpstreamError(f"status_{status}", response.text[:200])
-        return _answer(response.content, len(rows))
+        return _answer(response.content, count)
 
     def _url(self, version: str) -> str:
         name = quote(version, safe="")
