@@ -26,8 +26,6 @@ METRICS: dict[Task, tuple[Metric, ...]] = {
 FALLING: frozenset[Metric] = frozenset({"accuracy", "f1"})
 #: A probability is taken as at least this when its logarithm is needed.
 SMALLEST = 1e-6
-#: Neighbouring rows are judged in blocks of n to this power: 12 rows of 500.
-BLOCK = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +82,21 @@ def losses(metric: Metric, answers: Answers) -> Floats:
 
 
 def standard_error(rows: Floats) -> tuple[float, float]:
-    """Standard error of the mean of rows in time order, and its degrees of freedom: of single rows or of blocks of
-    neighbours, whichever is larger."""
+    """Standard error of the mean of rows in time order, and its degrees of freedom.
+
+    The larger of two: from single rows, and from the differences of neighbouring blocks (von Neumann's), which sees
+    that neighbours are alike but takes the one step of a model that broke for what it is and not for noise.
+    """
     n = len(rows)
     single = float(rows.std(ddof=1)) / math.sqrt(n)
-    size = max(round(n**BLOCK), 1)
+    size = max(math.isqrt(n), 1)
     blocks = n // size
     if blocks < 5:
         return single, n - 1.0
     means = rows[n - blocks * size :].reshape(blocks, size).mean(axis=1)
-    blocked = float(means.std(ddof=1)) / math.sqrt(blocks)
-    return (single, n - 1.0) if single >= blocked else (blocked, blocks - 1.0)
+    blocked = math.sqrt(float((np.diff(means) ** 2).mean()) / 2.0 / blocks)
+    # Differences share their blocks, which leaves about two thirds of their number as freedom.
+    return (single, n - 1.0) if single >= blocked else (blocked, 2.0 * (blocks - 1) / 3.0)
 
 
 def _measured(value: float, influence: Floats) -> Measured:

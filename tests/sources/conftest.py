@@ -1,5 +1,7 @@
 """A sink that remembers, and a real HTTP server on a free port."""
 
+# ruff: noqa: ASYNC110 - a server has no event for "started"
+
 from __future__ import annotations
 
 import asyncio
@@ -38,7 +40,7 @@ class Remembers:
     async def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
         """Wait for something that the source will have done, against a deadline."""
         async with asyncio.timeout(seconds):
-            while not holds():  # noqa: ASYNC110 - the source under test has no event to wait for
+            while not holds():
                 await asyncio.sleep(0.01)
 
 

@@ -30,7 +30,7 @@ def judge(options: ServingOptions, view: View, *, silent: bool) -> dict[str, Any
         if scraped is None or said["verdict"] is Verdict.BREACH:
             return own
     elif scraped is None:
-        if silent:
+        if silent and len(view.rows):
             return {"verdict": Verdict.NO_DATA, "detail": "no prediction and no error metric"}
         return {
             "verdict": Verdict.NOT_YET,

@@ -37,7 +37,7 @@ def judge(options: ServingOptions, view: View, *, silent: bool) -> dict[str, Any
         value = float(np.median(scraped))
         slow = bool((scraped > limit).all())
         return _say(options, slow=slow, value=value, limit=limit, usual=usual, n=len(scraped))
-    if silent:
+    if silent and len(view.rows):
         return {"verdict": Verdict.NO_DATA, "detail": "no prediction and no latency metric"}
     return {
         "verdict": Verdict.NOT_YET,

@@ -1,0 +1,97 @@
+"""data_drift: truthful about what moved, silent about what did not, for many features over a long time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autoheal.domain.names import ModelName, Severity, Task, Verdict
+from autoheal.domain.specs import FeatureSpec, ModelSpec, MonitorSpec
+from autoheal.monitors.data_drift import compare
+from autoheal.monitors.rows import Column
+from autoheal.telemetry import build_reference, load_reference
+
+
+def test_what_moved_breaches_and_the_rest_does_not(build: Any) -> None:
+    feed = build.feed("data_drift")
+    build.live(feed, 500)
+    assert {f.verdict for f in feed.look().values()} == {Verdict.OK}
+    build.live(feed, 500, shift=1.0)
+    found = feed.look()
+    said = found["data_drift/x"]
+    assert (said.verdict, said.severity, said.n) == (Verdict.BREACH, Severity.CRITICAL, 500)
+    assert said.value > 0.5
+    assert said.started_at is not None
+    assert "PSI" in said.detail
+    assert "KS 0.3" in said.detail
+    assert found["data_drift/y"].verdict is found["data_drift/s"].verdict is Verdict.OK
+    build.live(feed, 500)
+    assert feed.look()["data_drift/x"].verdict is Verdict.OK
+
+
+def test_categories_and_missing_values_are_drift_too(build: Any) -> None:
+    feed = build.feed("data_drift")
+    rows = [
+        r | {"s": "a", "y": None if i % 2 else r["y"]} for i, r in enumerate(build.inputs(build.rng, 500))
+    ]
+    feed.add(rows, [1] * 500, None)
+    found = feed.look()
+    assert found["data_drift/s"].verdict is Verdict.BREACH
+    assert "a 33% -> 100%" in found["data_drift/s"].detail.replace("34%", "33%")
+    assert "<missing> 0% -> 50%" in found["data_drift/y"].detail
+
+
+def test_too_few_rows_no_reference_and_unknown_columns_are_not_yet(build: Any) -> None:
+    feed = build.feed("data_drift")
+    build.live(feed, 199)
+    said = feed.look()["data_drift/x"]
+    assert (said.verdict, said.detail) == (Verdict.NOT_YET, "199 of 200 rows")
+    build.live(feed, 1)
+    assert feed.look()["data_drift/x"].verdict is Verdict.OK
+    columns = {f.name: [1.0, 2.0, 3.0] for f in feed.spec.features[:1]}
+    feed.reference = load_reference(build_reference(feed.spec.features[:1], columns))
+    assert feed.look()["data_drift/s"].detail == "not in the reference"
+    feed.reference = None
+    assert feed.look()["data_drift/x"].verdict is Verdict.NOT_YET
+    assert feed.look(wait=1e6)["data_drift/x"].verdict is Verdict.NOT_YET
+
+
+def test_rows_of_the_stand_in_count_and_silence_is_no_data(build: Any) -> None:
+    feed = build.feed("data_drift")
+    build.live(feed, 500, shift=2.0, by="fallback")
+    assert feed.look()["data_drift/x"].verdict is Verdict.BREACH
+    assert feed.look(wait=11 * 3600)["data_drift/x"].verdict is Verdict.NO_DATA
+
+
+def test_a_large_distance_suffices_even_between_bins(build: Any) -> None:
+    feed = build.feed("data_drift", psi_warning=50.0, psi_critical=60.0)
+    build.live(feed, 500, shift=1.0)
+    said = feed.look()["data_drift/x"]
+    assert (said.verdict, said.severity) == (Verdict.BREACH, Severity.WARNING)
+
+
+@pytest.mark.parametrize("rows", [200, 500])
+def test_fifty_healthy_features_looked_at_hourly_for_a_month_raise_nothing(rows: int) -> None:
+    rng = np.random.default_rng(3)
+    features = tuple(FeatureSpec(f"f{i}", "numeric") for i in range(50))
+    reference = load_reference(build_reference(features, {f.name: rng.normal(size=10_000) for f in features}))
+    references = [reference.features[f.name] for f in features]
+    high = 0
+    for _ in range(30 * 24):
+        window = rng.normal(size=(50, rows))
+        columns = [Column("numeric", row, np.zeros(rows, np.uint8)) for row in window]
+        found = compare(references, columns, 0.05)
+        high += sum(c.log_e > np.log(1000) for c in found)
+    assert high == 0
+
+
+def test_only_some_features_when_asked() -> None:
+    spec = ModelSpec(
+        ModelName("m"),
+        Task.REGRESSION,
+        features=(FeatureSpec("x", "numeric"),),
+        monitors=(MonitorSpec("data_drift"),),
+    )
+    assert spec.monitors[0].options == {}

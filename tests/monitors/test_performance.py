@@ -1,0 +1,154 @@
+"""performance: effect and evidence, the champion's own matured rows only, and when it must stay silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autoheal.domain.names import Severity, Task, Verdict
+
+TASKS = [Task.CLASSIFICATION, Task.REGRESSION]
+MAIN = {Task.CLASSIFICATION: "performance/accuracy", Task.REGRESSION: "performance/mae"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_healthy_is_ok_and_much_worse_is_critical_with_its_start(build: Any, task: Task) -> None:
+    feed = build.feed("performance", task=task)
+    build.live(feed, 600)
+    said = feed.look()[MAIN[task]]
+    assert (said.verdict, said.severity, said.n) == (Verdict.OK, Severity.NONE, 500)
+    broke = feed.now
+    build.live(feed, 300, quality=0.4)
+    said = feed.look()[MAIN[task]]
+    assert (said.verdict, said.severity) == (Verdict.BREACH, Severity.CRITICAL)
+    assert said.evidence is not None
+    assert said.evidence > np.log(1000)
+    assert said.started_at is not None
+    assert abs(said.started_at.timestamp() - broke) < 30 * feed.step
+    assert "at training" in said.detail
+    began = said.started_at
+    build.live(feed, 100, quality=0.4)
+    assert feed.look()[MAIN[task]].started_at == began, "the start does not wander while the breach lasts"
+    build.live(feed, 500)
+    assert feed.look()[MAIN[task]].verdict is Verdict.OK
+
+
+def test_a_small_drop_is_no_breach_however_sure(build: Any) -> None:
+    feed = build.feed("performance", window={"rows": 10_000})
+    build.live(feed, 10_000, quality=0.13)
+    said = feed.look()["performance/accuracy"]
+    assert said.verdict is Verdict.OK
+    assert said.evidence > np.log(1000)
+
+
+def test_a_large_drop_on_few_rows_is_no_breach_yet(build: Any) -> None:
+    feed = build.feed("performance", min_rows=20)
+    said, true = [1] * 20, [1] * 16 + [0] * 4
+    feed.add(build.inputs(build.rng, 20), said, true)
+    found = feed.look()["performance/accuracy"]
+    assert found.effect == pytest.approx(0.1, abs=0.02)
+    assert found.verdict is Verdict.OK
+
+
+def test_rows_of_others_and_failures_never_count(build: Any) -> None:
+    feed = build.feed("performance")
+    build.live(feed, 400, quality=0.9, version="v0")
+    feed.since = feed.now
+    build.live(feed, 400, quality=0.9, by="fallback")
+    build.live(feed, 100, quality=0.9, version="v0")
+    build.live(feed, 199)
+    said = feed.look()["performance/accuracy"]
+    assert (said.verdict, said.n) == (Verdict.NOT_YET, 199)
+    assert "199 of 200" in said.detail
+    build.live(feed, 1)
+    assert feed.look()["performance/accuracy"].verdict is Verdict.OK
+
+
+def test_a_new_champion_starts_over(build: Any) -> None:
+    feed = build.feed("performance")
+    build.live(feed, 500, quality=0.5)
+    assert feed.look()["performance/accuracy"].verdict is Verdict.BREACH
+    feed.champion, feed.since = "v2", feed.now
+    said = feed.look()["performance/accuracy"]
+    assert (said.verdict, said.version, said.n) == (Verdict.NOT_YET, "v2", 0)
+
+
+def test_rows_with_broken_inputs_are_left_out_unless_asked_for(build: Any) -> None:
+    for count, want in ((False, Verdict.OK), (True, Verdict.BREACH)):
+        feed = build.feed("performance", count_broken_inputs=count)
+        build.live(feed, 300)
+        said, true = build.answers(feed.spec.task, build.rng, 200, 0.6)
+        feed.add([r | {"x": None} for r in build.inputs(build.rng, 200)], said, true)
+        found = feed.look()["performance/accuracy"]
+        assert found.verdict is want
+        assert ("200 rows with broken inputs" in found.detail) is not count
+
+
+def test_labels_wait_for_their_lag(build: Any) -> None:
+    feed = build.feed("performance", lag=86_400.0)
+    build.live(feed, 210)
+    assert feed.look()["performance/accuracy"].n == 210 - 24
+    build.live(feed, 24)
+    assert feed.look()["performance/accuracy"].verdict is Verdict.OK
+
+
+def test_silence_is_no_data_never_ok(build: Any) -> None:
+    feed = build.feed("performance")
+    assert feed.look()["performance/accuracy"].verdict is Verdict.NOT_YET
+    build.live(feed, 300)
+    assert feed.look(wait=5 * 3600)["performance/accuracy"].verdict is Verdict.OK
+    said = feed.look(wait=6 * 3600)["performance/accuracy"]
+    assert said.verdict is Verdict.NO_DATA
+    assert said.age == pytest.approx(11 * 3600)
+    assert "no prediction for 11 h" in said.detail
+    build.live(feed, 30, labels=None)
+    assert "no label" in feed.look()["performance/accuracy"].detail
+    build.live(feed, 30, by="fallback")
+    assert "has not answered itself" in feed.look()["performance/accuracy"].detail
+
+
+def test_without_a_baseline_it_says_so(build: Any) -> None:
+    feed = build.feed("performance", metrics=["mae"])
+    build.live(feed, 300)
+    assert "no baseline of mae" in feed.look()["performance/mae"].detail
+    feed.reference = None
+    said = feed.look()["performance/mae"]
+    assert said.verdict is Verdict.NOT_YET
+
+
+def test_correlated_errors_need_more_rows_than_independent_ones(build: Any) -> None:
+    """Errors that come in stretches of a day say less: 60 healthy lives, no alarm."""
+    alarms = 0
+    for _ in range(60):
+        feed = build.feed("performance", task=Task.REGRESSION)
+        level = np.repeat(build.rng.lognormal(-0.18, 0.6, 50), 24)[:1000] * 0.1
+        truth = build.rng.normal(0, 1, 1000) * level * np.sqrt(np.pi / 2)
+        feed.add(build.inputs(build.rng, 1000), [0.0] * 1000, truth.tolist())
+        alarms += feed.look()["performance/mae"].verdict is Verdict.BREACH
+    assert alarms == 0
+
+
+def test_scores_give_log_loss_and_f1_speaks_of_the_positive_class(build: Any) -> None:
+    from autoheal.telemetry import build_performance, build_reference, load_reference
+
+    feed = build.feed("performance")
+    truth = build.rng.integers(0, 2, 2000)
+    score = np.clip(truth * 0.6 + build.rng.uniform(0, 0.4, 2000), 0.01, 0.99)
+    perf = build_performance(
+        feed.spec.task, truth.tolist(), (score > 0.5).astype(int).tolist(), score.tolist()
+    )
+    columns = {f.name: [r[f.name] for r in build.inputs(build.rng, 2000)] for f in feed.spec.features}
+    feed.reference = load_reference(build_reference(feed.spec.features, columns, perf))
+    bad = 1 - score[:600]
+    feed.add(
+        build.inputs(build.rng, 600),
+        (score[:600] > 0.5).astype(int).tolist(),
+        truth[:600].tolist(),
+        scores=bad.tolist(),
+    )
+    found = feed.look()
+    assert found["performance/log_loss"].verdict is Verdict.BREACH
+    assert found["performance/accuracy"].verdict is Verdict.OK
+    assert found["performance/f1"].verdict is Verdict.OK
