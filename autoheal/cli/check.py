@@ -57,14 +57,14 @@ def run(args: argparse.Namespace) -> int:
 
 def known_here() -> Known:
     """What the plug-ins of this installation offer; pipelines and notifiers are the daemon's settings."""
-    from importlib import import_module
-
+    from autoheal.actions import ACTIONS
     from autoheal.monitors import MONITORS
-    from autoheal.policy.known import STANDARD_ACTIONS, Known, action_inputs
+    from autoheal.policy.known import Known
 
-    plugins = getattr(import_module("autoheal.actions"), "ACTIONS", {})
-    actions = {name: action_inputs(name, action.Params) for name, action in plugins.items()}
-    return Known(actions or STANDARD_ACTIONS, {kind: monitor.Options for kind, monitor in MONITORS.items()})
+    return Known.of(
+        {name: action.Params for name, action in ACTIONS.items()},
+        {kind: monitor.Options for kind, monitor in MONITORS.items()},
+    )
 
 
 def _print_schema(kind: str) -> int:

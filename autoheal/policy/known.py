@@ -76,17 +76,21 @@ def _takes(required: str, optional: str = "", gives: str = "") -> ActionInputs:
 
 
 STANDARD_MONITORS = ("performance", "data_drift", "concept_drift", "serving", "data_quality")
+_COMPARED = "gain n evidence champion_loss candidate_loss champion"
+#: For tests and for documents; whoever has the plug-ins at hand uses ``Known.of``.
 STANDARD_ACTIONS: Mapping[str, ActionInputs] = {
-    "registry.known_good": _takes("model", "", "version"),
-    "registry.set_champion": _takes("model version", "", "version previous"),
+    "registry.known_good": _takes("model", "", "version champion"),
+    "registry.set_champion": _takes("model version", "previous", "version previous"),
     "registry.register": _takes("model candidate", "", "version"),
-    "evaluate.candidate": _takes("model version", "min_rows at_least", "gain n"),
-    "evaluate.gate": _takes("model candidate", "", "gain n"),
-    "data.validate": _takes("model", "min_rows window", "dataset holdout rows from to"),
-    "pipeline.train": _takes("model dataset holdout", "", "candidate metrics"),
-    "traffic.shift": _takes("model version", "percent", "previous"),
+    "evaluate.candidate": _takes("model version", "min_rows max_rows since at_least evidence", _COMPARED),
+    "evaluate.gate": _takes("model candidate", "min_rows at_least evidence max_latency", _COMPARED),
+    "data.validate": _takes(
+        "model", "min_rows max_rows since window", "dataset holdout rows held_back from to dropped drift"
+    ),
+    "pipeline.train": _takes("model dataset holdout", "pipeline", "candidate metrics"),
+    "traffic.shift": _takes("model version", "percent", "version percent previous"),
     "traffic.fallback": _takes("model", "", "version previous"),
     "traffic.restore": _takes("model", "", "version previous"),
-    "notify": _takes("to text", "", ""),
-    "wait": _takes("for", "", ""),
+    "notify": _takes("to text", "model"),
+    "wait": _takes("for"),
 }

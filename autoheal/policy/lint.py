@@ -56,10 +56,10 @@ def _dead_rungs(policy: PolicySpec, document: Document, _names: Names) -> Iterat
             )
         for j, earlier in enumerate(policy.ladder[:i]):
             if earlier.runbook == rung.runbook and earlier.inputs == rung.inputs and _covers(earlier, rung):
-                hint = (
-                    f"rung {j + 1} runs {rung.runbook} already, and no remedy is tried twice in one incident"
+                message = f"rung {j + 1} tries {rung.runbook} already wherever this one would"
+                yield warning(
+                    document.at("ladder", i), message, "trying again what did not heal rarely heals"
                 )
-                yield warning(document.at("ladder", i), "the rung is never reached", hint)
                 break
 
 

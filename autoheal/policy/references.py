@@ -125,17 +125,13 @@ def _matches_nothing(policy: PolicySpec, document: Document, names: Names) -> It
             where, "the selector names no model and no target, so it selects nothing", 'add models: ["*"]'
         )
         return
-    blind = False
+    matched = [name for name in names.model_names if any(fnmatchcase(name, glob) for glob in match.models)]
     for i, glob in enumerate(match.models):
         if is_pattern(glob) and not any(fnmatchcase(name, glob) for name in names.model_names):
-            blind = True
-            yield warning(
-                document.at("match", "models", i),
-                f'"{glob}" matches no model',
-                did_you_mean(glob, names.model_names),
-            )
-    if match.models and names.models and not blind and not names.selected(match):
-        labels = ", ".join(f"{k} in {list(v)}" for k, v in match.labels.items())
+            hint = did_you_mean(glob, names.model_names)
+            yield warning(document.at("match", "models", i), f'"{glob}" matches no model', hint)
+    if matched and match.labels and not names.selected(match):
+        labels = ", ".join(f"{label} in {list(values)}" for label, values in match.labels.items())
         yield warning(where, f"the selector matches no model ({labels})", "look at the labels of the models")
 
 

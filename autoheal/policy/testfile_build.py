@@ -7,6 +7,7 @@ looked up in the file itself; policies and runbooks are the runner's, which know
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from autoheal.domain.finding import Finding
@@ -69,6 +70,7 @@ class _Builder:
     def __init__(self, part: PolicyTestPart, document: Document, known: Known) -> None:
         self.part, self.document = part, document
         self.problems: list[Problem] = []
+        known = replace(known, pipelines=None)  # nothing is trained here, so any name will do
         self.models = tuple(model_spec(m, document, ("models", i)) for i, m in enumerate(part.models))
         self.names = [m.name for m in self.models]
         for i, model in enumerate(self.models):

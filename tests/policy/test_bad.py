@@ -15,11 +15,7 @@ EXPECT = "# expect: "
 @pytest.mark.parametrize("file", FILES, ids=[f.stem for f in FILES])
 def test_a_defect_is_told_with_its_place_and_a_hint(file: Path) -> None:
     text = file.read_text()
-    wanted = [
-        row.removeprefix(EXPECT)
-        for row in text.split("\n")
-        if row.startswith(EXPECT)
-    ]
+    wanted = [row.removeprefix(EXPECT) for row in text.split("\n") if row.startswith(EXPECT)]
     assert wanted, "say in the head of the file what is wrong with it"
     assert errors(file.name, text) == wanted
 

@@ -36,7 +36,9 @@ NAMES = frozenset(CONDITION)
         ("a.exists(x, x > 2)", {"a": [1, 3]}, True),
     ],
 )
-def test_an_answer_is_true_false_or_unknown(source: str, known: dict[str, object], answer: bool | None) -> None:
+def test_an_answer_is_true_false_or_unknown(
+    source: str, known: dict[str, object], answer: bool | None
+) -> None:
     assert evaluate(source, known) is answer
 
 

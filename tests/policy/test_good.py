@@ -24,7 +24,12 @@ def at(line: int, column: int, file: str = "good/everything.yaml") -> Position:
 
 def test_head_and_selector() -> None:
     spec = policy()
-    assert (spec.owner, spec.mode, spec.priority, spec.on_no_data) == ("ml-platform", Mode.OFF, 5, OnNoData.NOTIFY)
+    assert (spec.owner, spec.mode, spec.priority, spec.on_no_data) == (
+        "ml-platform",
+        Mode.OFF,
+        5,
+        OnNoData.NOTIFY,
+    )
     assert spec.match.models == ("fraud", "dem*")
     assert spec.match.labels == {"tier": ("critical", "standard")}
     assert spec.match.targets == ("upstream:*", "source:push")
@@ -34,7 +39,11 @@ def test_head_and_selector() -> None:
 
 def test_conditions() -> None:
     alarm, finding, health, expr = policy().when
-    assert (alarm.alarm, alarm.severity, alarm.held) == ("performance/accuracy", Severity.CRITICAL, 2 * MINUTE)
+    assert (alarm.alarm, alarm.severity, alarm.held) == (
+        "performance/accuracy",
+        Severity.CRITICAL,
+        2 * MINUTE,
+    )
     assert (finding.finding, finding.bound, finding.held) == ("data_drift/*", Bound(">=", 0.2), 90 * MINUTE)
     assert (health.health, health.held) == (("degrading", "unhealthy"), timedelta(milliseconds=500))
     assert expr.expr.startswith("findings")
@@ -45,7 +54,11 @@ def test_conditions() -> None:
 def test_ladder() -> None:
     rollback, retrain, page, fallback = policy().ladder
     assert rollback.when.cause == (Cause.BAD_RELEASE,)
-    assert (rollback.when.known_good_exists, rollback.when.fallback_exists, rollback.when.pipeline_exists) == (
+    assert (
+        rollback.when.known_good_exists,
+        rollback.when.fallback_exists,
+        rollback.when.pipeline_exists,
+    ) == (
         True,
         True,
         True,
@@ -60,7 +73,11 @@ def test_ladder() -> None:
 
 def test_verify_and_guards() -> None:
     spec = policy()
-    assert (spec.verify.healthy_for, spec.verify.within, spec.verify.matured_labels) == (10 * MINUTE, 2 * DAY, 500)
+    assert (spec.verify.healthy_for, spec.verify.within, spec.verify.matured_labels) == (
+        10 * MINUTE,
+        2 * DAY,
+        500,
+    )
     guards = spec.guards
     assert (guards.cooldown, guards.limit) == (30 * MINUTE, Limit(3, DAY))
     assert (guards.budget, guards.budget_per) == ({"gpu_hours": 8.0}, 7 * DAY)
