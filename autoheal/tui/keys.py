@@ -24,7 +24,7 @@ class Key:
     footer: int = 0
 
 
-EVERYWHERE, LISTS, PAGES = "everywhere", "lists", "pages"
+EVERYWHERE, LISTS, PAGES, WHY, EVENTS = "everywhere", "lists", "pages", "why", "events"
 
 KEYS = (
     Key("list.down", "j,down", "down", "j/k", "move", "next row, and back with k (or the arrows)", LISTS, 1),
@@ -34,26 +34,83 @@ KEYS = (
     Key("list.page_down", "ctrl+d,pagedown", "page_down", "ctrl+d", "page", "half a page down", LISTS),
     Key("list.page_up", "ctrl+u,pageup", "page_up", "ctrl+u", "page", "half a page up", LISTS),
     Key("list.open", "enter,l,right", "open", "⏎", "open", "open what the cursor is on", LISTS, 2),
-    Key("list.filter", "slash", "filter", "/", "filter", "narrow the list: text, !text, state:firing, owner:risk-ml", LISTS, 5),
-    Key("page.down", "j,down", "down", "j/k", "scroll", "a line down, and back with k (or the arrows)", PAGES, 1),
+    Key(
+        "list.filter",
+        "slash",
+        "filter",
+        "/",
+        "filter",
+        "narrow the list: text, !text, state:firing, owner:risk-ml",
+        LISTS,
+        5,
+    ),
+    Key(
+        "page.down",
+        "j,down",
+        "down",
+        "j/k",
+        "scroll",
+        "a line down, and back with k (or the arrows)",
+        PAGES,
+        1,
+    ),
     Key("page.up", "k,up", "up", "k", "up", "a line up", PAGES),
     Key("page.top", "g,home", "top", "g", "top", "the beginning", PAGES),
     Key("page.end", "G,end", "end", "G", "end", "the end", PAGES),
-    Key("page.page_down", "ctrl+d,pagedown,space", "page_down", "ctrl+d", "page", "half a page down", PAGES, 2),
+    Key(
+        "page.page_down", "ctrl+d,pagedown,space", "page_down", "ctrl+d", "page", "half a page down", PAGES, 2
+    ),
     Key("page.page_up", "ctrl+u,pageup", "page_up", "ctrl+u", "page", "half a page up", PAGES),
-    Key("app.why", "w", "why", "w", "why", "why was this done, or not done: the tree of reasons", EVERYWHERE, 3),
+    Key(
+        "app.why",
+        "w",
+        "why",
+        "w",
+        "why",
+        "why was this done, or not done: the tree of reasons",
+        EVERYWHERE,
+        3,
+    ),
     Key("app.back", "escape,h,left", "back", "esc", "back", "back; clears the filter first", EVERYWHERE, 6),
-    Key("app.last", "minus", "last_view", "-", "last view", "the main view before this one", EVERYWHERE),
-    Key("app.times", "t", "times", "t", "times", "times in UTC, local, or relative", EVERYWHERE, 7),
-    Key("app.fleet", "1", "view('Fleet')", "1", "fleet", "all models, the most pressing first", EVERYWHERE),
-    Key("app.incidents", "2", "view('Incidents')", "2", "incidents", "incidents, the open ones first", EVERYWHERE),
-    Key("app.runs", "3", "view('Runs')", "3", "runs", "runs of runbooks, step by step", EVERYWHERE),
-    Key("app.events", "4", "view('Events')", "4", "events", "the event log as it grows", EVERYWHERE),
-    Key("app.policies", "5", "view('Policies')", "5", "policies", "policies: mode, ladder, file and line", EVERYWHERE),
-    Key("app.sources", "6", "view('Sources')", "6", "sources", "the daemon's tasks: sources, monitors, notifiers", EVERYWHERE),
-    Key("events.all", "a", "all", "a", "all/notable", "also show every finding, fact and tick", "events", 4),
-    Key("app.help", "question_mark", "help", "?", "help", "this page", EVERYWHERE, 8),
-    Key("app.quit", "q,ctrl+c", "quit", "q", "quit", "leave; the daemon goes on healing", EVERYWHERE, 9),
+    Key("app.last", "minus", "app.last_view", "-", "last view", "the main view before this one", EVERYWHERE),
+    Key("app.times", "t", "app.times", "t", "times", "times in UTC, local, or relative", EVERYWHERE, 7),
+    Key(
+        "app.fleet", "1", "app.view('Fleet')", "1", "fleet", "all models, the most pressing first", EVERYWHERE
+    ),
+    Key(
+        "app.incidents",
+        "2",
+        "app.view('Incidents')",
+        "2",
+        "incidents",
+        "incidents, the open ones first",
+        EVERYWHERE,
+    ),
+    Key("app.runs", "3", "app.view('Runs')", "3", "runs", "runs of runbooks, step by step", EVERYWHERE),
+    Key("app.events", "4", "app.view('Events')", "4", "events", "the event log as it grows", EVERYWHERE),
+    Key(
+        "app.policies",
+        "5",
+        "app.view('Policies')",
+        "5",
+        "policies",
+        "policies: mode, ladder, file and line",
+        EVERYWHERE,
+    ),
+    Key(
+        "app.sources",
+        "6",
+        "app.view('Sources')",
+        "6",
+        "sources",
+        "the daemon's tasks: sources, monitors, notifiers",
+        EVERYWHERE,
+    ),
+    Key("why.next", "n", "next_decision", "n/N", "decision", "the next decision, and back with N", WHY, 2),
+    Key("why.previous", "N", "previous_decision", "N", "decision", "the decision before", WHY),
+    Key("events.all", "a", "all", "a", "all/notable", "also show every finding, fact and tick", EVENTS, 4),
+    Key("app.help", "question_mark", "app.help", "?", "help", "this page", EVERYWHERE, 8),
+    Key("app.quit", "q,ctrl+c", "app.quit", "q", "quit", "leave; the daemon goes on healing", EVERYWHERE, 9),
 )
 
 

@@ -15,6 +15,7 @@ from autoheal.tui.present.line import Line, cut, line, wrapped
 from autoheal.tui.present.numbers import count, evidence, exact
 from autoheal.tui.present.standing import look_of, models_of
 from autoheal.tui.present.text import clean, span
+from autoheal.tui.present.times import ago
 from autoheal.tui.viewstate import Frame
 
 MONITORS = ("performance", "data_drift", "concept_drift", "serving", "data_quality")
@@ -43,14 +44,16 @@ def _incident(frame: Frame, incident: Incident, state: ModelState, width: int, *
     lines = [_headline(frame, incident, findings)]
     most = 2 if roomy else 1
     if findings:
-        lines += _field("why", _why(frame, findings), width, most=most)
+        lines += _why(frame, findings, width, most)
         lines += _field("effect", _effect(findings[0]), width, most=1) if roomy else []
     if incident.causes:
-        lines += _field("cause", _cause(incident.causes[0]), width, most=most)
-    lines += _plan(frame, incident, state, width, most)
+        lines += _field("cause", _cause(incident.causes[0]), width, most=most + int(roomy))
+    lines += _plan(frame, incident, state, width, roomy=roomy)
     others = [m for m in incident.models if m != state.name]
     if others:
         lines += _field("also", ", ".join(others), width, most=1)
+    if roomy:
+        lines += [(), *_monitors(frame, state)]
     return lines
 
 
@@ -74,16 +77,24 @@ def _breaches(frame: Frame, incident: Incident) -> list[Finding]:
     return found
 
 
-def _why(frame: Frame, findings: list[Finding]) -> str:
-    texts = []
-    for finding in findings[:3]:
+def _why(frame: Frame, findings: list[Finding], width: int, most: int) -> list[Line]:
+    """A line a finding; what there is no room for is counted."""
+    lines: list[Line] = []
+    for finding in findings[:most]:
         alarm = frame.world.alarms.get(finding.key)
         held = f" for {span(frame.now - alarm.since)}" if alarm and alarm.state == "firing" else ""
         over = " (gone)" if finding.verdict is Verdict.OK else ""
-        against = f", was {exact(finding.reference)}" if finding.reference is not None else ""
-        texts.append(f"{finding.subject} {exact(finding.value)}{against}{held}{over}")
-    rest = f"; {len(findings) - 3} more" if len(findings) > 3 else ""
-    return "; ".join(texts) + rest
+        against = f", was {exact(finding.reference)}" if finding.reference else ""
+        more = len(findings) - most if finding is findings[most - 1] else 0
+        rest = f"; {more} more" if more > 0 else ""
+        text = f"{_subject(finding)} {exact(finding.value)}{against}{held}{over}{rest}"
+        lines += _field("" if lines else "why", text, width, most=1)
+    return lines
+
+
+def _subject(finding: Finding) -> str:
+    """``auc``, ``drift of amount``: short, and still clear about what it is."""
+    return f"drift of {finding.subject}" if finding.monitor == "data_drift" else finding.subject
 
 
 def _effect(finding: Finding) -> str:
@@ -98,20 +109,20 @@ def _cause(best: Hypothesis) -> str:
     return f"{best.cause.replace('_', ' ')} ({best.weight:.2f}): {because}"
 
 
-def _plan(frame: Frame, incident: Incident, state: ModelState, width: int, most: int) -> list[Line]:
+def _plan(frame: Frame, incident: Incident, state: ModelState, width: int, *, roomy: bool) -> list[Line]:
     run = frame.index.run.get(state.name)
     decision = frame.world.decisions.get(incident.decision) if incident.decision else None
     approval = frame.index.approval.get(state.name)
     lines: list[Line] = []
     if run is not None and run.state is RunState.RUNNING:
         lines += _running(run, width)
-    elif decision is not None:
-        lines += _field("plan", _decided(decision), width, most=most)
+    elif decision is not None and (roomy or approval is None):
+        lines += _field("plan", _decided(decision), width, most=2 if roomy else 1)
     if approval is not None:
-        left = span(approval.expires_at - frame.now)
+        left = ago(frame.now, approval.expires_at)
         asks = ", ".join(approval.ask) or "a person"
-        waiting = f"? {asks} to approve {approval.runbook} ({left} left, then {approval.otherwise})"
-        lines += _field("waiting", waiting, width, role="needs", most=1)
+        waiting = f"? approve {approval.runbook}: {asks}, {left} left, else {approval.otherwise}"
+        lines += _field("waiting", waiting, width, role="ask", most=1)
     lines += _after(frame, incident, width)
     return lines
 
@@ -132,7 +143,7 @@ def _decided(decision: Decision) -> str:
         return f"{decision.runbook}{by}, blocked: {'; '.join(obstacles(decision.reason)) or 'a guard'}"
     words = {
         "act": f"{decision.runbook}{by}",
-        "ask": f"{decision.runbook}{by}, after a person says yes",
+        "ask": f"{decision.runbook}{by}, needs a yes",
         "would": f"would {decision.runbook}{by} (shadow mode: does not act)",
         "wait": f"{decision.runbook}{by}, not ripe yet",
         "nothing": "nothing: no policy applies (w says why)",
@@ -146,9 +157,7 @@ def obstacles(reason: Reason) -> list[str]:
     found: list[str] = []
     for child in reason.children:
         if child.label == "guards":
-            found += [
-                f"{g.label} {g.detail}".strip() for g in child.children if g.holds is not True
-            ]
+            found += [f"{g.label} {g.detail}".strip() for g in child.children if g.holds is not True]
         else:
             found += obstacles(child)
     return found
@@ -158,13 +167,13 @@ def _after(frame: Frame, incident: Incident, width: int) -> list[Line]:
     if incident.state is IncidentState.VERIFYING and incident.deadline is not None:
         spec = incident.verify
         need = f"healthy for {span(spec.healthy_for)}" if spec else "healthy"
-        left = span(incident.deadline - frame.now)
+        left = ago(frame.now, incident.deadline)
         return _field("next", f"verify: {need}, {left} left → close", width, most=1)
     if incident.state is IncidentState.MITIGATED:
         way = next((a.on_recovery for a in reversed(incident.attempts) if a.on_recovery), "")
         return _field("next", f"the fault passes → {way or 'close'}", width, most=1)
     if incident.state is IncidentState.ESCALATED:
-        return _field("waiting", f"? {incident.outcome or 'a person is needed'}", width, role="needs", most=2)
+        return _field("waiting", f"? {incident.outcome or 'a person is needed'}", width, role="ask", most=2)
     return []
 
 
@@ -179,20 +188,24 @@ def _calm(frame: Frame, state: ModelState, last: Incident | None, width: int) ->
             (f"   known good {known}" if known else "", "dim"),
         )
     ]
-    findings = frame.index.findings.get(state.name, ())
-    lines += [_monitor(worst(findings, name), findings, name) for name in MONITORS if worst(findings, name)]
-    if not findings:
+    lines += _monitors(frame, state)
+    if not frame.index.findings.get(state.name):
         lines += _field("", "no monitor has said anything yet", width)
     if last is not None:
         lines += _field("last", f"{last.id} {_ended(frame, last)}", width, most=2)
     return lines
 
 
-def _monitor(finding: Finding | None, findings: tuple[Finding, ...], name: str) -> Line:
-    assert finding is not None
+def _monitors(frame: Frame, state: ModelState) -> list[Line]:
+    """A line a monitor: its worst finding."""
+    findings = frame.index.findings.get(state.name, ())
+    return [_monitor(found, findings, name) for name in MONITORS if (found := worst(findings, name))]
+
+
+def _monitor(finding: Finding, findings: tuple[Finding, ...], name: str) -> Line:
     look = VERDICT[finding.verdict]
     more = sum(f.monitor == name for f in findings) - 1
-    against = f", reference {exact(finding.reference)}" if finding.reference is not None else ""
+    against = f", reference {exact(finding.reference)}" if finding.reference else ""
     value = f" {exact(finding.value)}{against}" if finding.value is not None else f" {look.word}"
     return line(
         (f" {look.glyph} ", look.role),

@@ -16,17 +16,26 @@ from autoheal.tui.present.times import clock, spans_days
 from autoheal.tui.viewstate import Frame
 
 NOISE = frozenset({"finding_observed", "facts_observed", "ticked", "condition_held", "alarm_eased"})
+#: Not in the short tail either: an alarm or an incident has said the same a line before.
+_SAID = NOISE | {"health_changed", "incident_grew"}
 
 
-def notable(entries: Iterable[Entry]) -> list[Entry]:
-    return [entry for entry in entries if getattr(entry.event, "kind", "") not in NOISE]
+def notable(entries: Iterable[Entry], without: frozenset[str] = NOISE) -> list[Entry]:
+    return [entry for entry in entries if getattr(entry.event, "kind", "") not in without]
 
 
 def tail_lines(frame: Frame, width: int, height: int) -> list[Line]:
     """The newest notable events, the newest at the bottom."""
-    shown = notable(frame.tail)[-height:] if height > 0 else []
+    shown = notable(frame.tail, _SAID)[-height:] if height > 0 else []
     dated = spans_days([e.at for e in shown], frame.now)
-    return [cut(_told(frame, entry, dated=dated), width) for entry in shown]
+    lines: list[Line] = []
+    before = ""
+    for entry in shown:
+        when = clock(entry.at, frame, dated=dated)
+        head = Span(f"{when if when != before else '':<{len(when)}} ", "dim")
+        lines.append(cut((head, *line(*tell(entry.event, frame.world))), width))
+        before = when
+    return lines
 
 
 def event_table(frame: Frame, width: int, *, everything: bool = False) -> Table:
@@ -34,14 +43,19 @@ def event_table(frame: Frame, width: int, *, everything: bool = False) -> Table:
     shown = list(frame.tail) if everything else notable(frame.tail)
     dated = spans_days([e.at for e in shown], frame.now)
     rows = tuple(_row(frame, entry, width - GUTTER, dated=dated) for entry in shown)
-    title = f"{'TIME':<{11 if dated else 8}}  {'SEQ':>7}  EVENT"
+    title = f"{'TIME':<{_when_width(frame, dated=dated)}}  {'SEQ':>7}  EVENT"
     return Table(fit(line(" " * GUTTER, (title, "head")), width), rows)
+
+
+def _when_width(frame: Frame, *, dated: bool) -> int:
+    return 10 if frame.times == "relative" else 14 if dated else 8
 
 
 def _row(frame: Frame, entry: Entry, width: int, *, dated: bool) -> Row:
     parts = line(*tell(entry.event, frame.world))
-    when = clock(entry.at, frame, dated=dated)
-    content = (*line((f"{when:<8}", "dim"), (f"  {entry.seq:>7}  ", "dim")), *parts)
+    when = clock(entry.at, frame, dated=dated, full=True)
+    head = f"{when:<{_when_width(frame, dated=dated)}}  {entry.seq:>7}  "
+    content = (*line((head, "dim")), *parts)
     fields = {
         "event": text_of(parts),
         "kind": str(getattr(entry.event, "kind", "")),
@@ -49,11 +63,6 @@ def _row(frame: Frame, entry: Entry, width: int, *, dated: bool) -> Row:
         "target": ", ".join(subjects(entry)),
     }
     return Row(str(entry.seq), fit(content, width), fields)
-
-
-def _told(frame: Frame, entry: Entry, *, dated: bool) -> Line:
-    when = clock(entry.at, frame, dated=dated)
-    return (Span(f"{when} ", "dim"), *line(*tell(entry.event, frame.world)))
 
 
 def subjects(entry: Entry) -> Sequence[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import IncidentState, RunState, Severity, StepState, Verdict
@@ -19,7 +18,7 @@ from autoheal.tui.present.history import history, newest, spark
 from autoheal.tui.present.line import Line, line, text_of
 from autoheal.tui.present.numbers import metric, short
 from autoheal.tui.present.standing import look_of, models_of
-from autoheal.tui.present.text import clean, span
+from autoheal.tui.present.text import clean
 from autoheal.tui.present.times import ago
 from autoheal.tui.viewstate import Frame
 
@@ -69,7 +68,12 @@ def fleet_table(frame: Frame, width: int) -> Table:
     columns = _columns(frame, models, width)
     sizes = layout(columns, width - GUTTER - 1)
     rows = tuple(
-        Row(m.state.name, row(_cells(frame, m, columns, sizes), columns, sizes), _fields(frame, m), m.look.rank)
+        Row(
+            m.state.name,
+            row(_cells(frame, m, columns, sizes), columns, sizes),
+            _fields(frame, m),
+            m.look.rank,
+        )
         for m in models
     )
     return Table(heading(columns, sizes), rows)
@@ -122,7 +126,7 @@ def _columns(frame: Frame, models: Sequence[_Model], width: int) -> tuple[Column
         return (
             Column("STATE", 11),
             Column("MODEL", 14, names),
-            Column(f"PERF {past}".rstrip(), 17, 20),
+            Column(f"PERF {past}".rstrip(), 17, 40),
             Column("DRIFT", 12, drifts),
             Column("RUN", 10, runs),
             Column("SEEN", 4, right=True),
@@ -131,10 +135,10 @@ def _columns(frame: Frame, models: Sequence[_Model], width: int) -> tuple[Column
         Column("STATE", 11),
         Column("MODEL", 14, names),
         Column("CHAMPION", 8, champions),
-        Column(f"PERFORMANCE {past}".rstrip(), 20, 40),
-        Column("DATA DRIFT", 14, drifts),
+        Column(f"PERFORMANCE {past}".rstrip(), 19, 90),
+        Column("DATA DRIFT", 13, drifts),
         Column("CONCEPT", 8, 10),
-        Column("RUN", 10, runs),
+        Column("RUN", 12, runs),
         Column("SEEN", 4, right=True),
     )
 
@@ -216,7 +220,7 @@ def _doing(frame: Frame, m: _Model) -> Line:
     """What is being done about it, or what stands in the way."""
     index, name = frame.index, m.state.name
     if name in index.approval:
-        return line(("? approve", "needs"))
+        return line(("? approve", "ask"))
     run = index.run.get(name)
     if run is not None and run.state is RunState.RUNNING:
         done = sum(s.state in {StepState.DONE, StepState.SKIPPED} for s in run.steps)
@@ -226,8 +230,7 @@ def _doing(frame: Frame, m: _Model) -> Line:
     if incident is None or not incident.open:
         return line(("–", "dim"))
     if incident.state is IncidentState.VERIFYING and incident.deadline is not None:
-        left = max(incident.deadline - frame.now, timedelta(0))
-        return line((f"verify {span(left)}", "healing"))
+        return line((f"verify {ago(frame.now, incident.deadline)}", "healing"))
     decision = frame.world.decisions.get(incident.decision) if incident.decision else None
     if incident.state is IncidentState.OPEN and decision is not None and decision.verdict in _VERDICTS:
         return line(_VERDICTS[decision.verdict])
@@ -239,7 +242,9 @@ def _fields(frame: Frame, m: _Model) -> dict[str, str]:
     incident = frame.index.incident.get(m.state.name)
     return {
         "model": m.state.name,
-        "state": MODEL[m.look].word,
+        "state": " ".join(
+            [MODEL[m.look].word, *{str(a.state) for a in frame.index.alarms.get(m.state.name, ())}]
+        ),
         "health": str(m.state.health),
         "owner": spec.owner if spec else "",
         "task": str(spec.task) if spec else "",

@@ -5,23 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoheal.tui.glyphs import INCIDENT, MODEL, STEP, Look
-from autoheal.tui.keys import EVERYWHERE, KEYS, LISTS, PAGES, Key, in_footer
+from autoheal.tui.keys import EVENTS, EVERYWHERE, KEYS, LISTS, PAGES, WHY, Key, in_footer
 from autoheal.tui.present.line import Line, Span, aligned, fit, join, line, rule, width_of
 
-_GROUPS = ((LISTS, "in lists"), (PAGES, "on pages"), ("events", "in the event log"), (EVERYWHERE, "everywhere"))
+_GROUPS = (
+    (LISTS, "in lists"),
+    (PAGES, "on pages"),
+    (WHY, "why"),
+    (EVENTS, "in the event log"),
+    (EVERYWHERE, "everywhere"),
+)
 
 
-def foot(keys: tuple[Key, ...], width: int, *, crossing: int | None = None) -> list[Line]:
+def foot(
+    keys: tuple[Key, ...],
+    width: int,
+    *,
+    crossing: int | None = None,
+    ascii: bool = False,  # noqa: A002  the option's word
+) -> list[Line]:
     """A rule and the keys; as many as fit, quit and help for certain."""
     shown = list(in_footer(keys))
-    while len(shown) > 2 and width_of(_keys(shown)) > width:
+    while len(shown) > 2 and width_of(_keys(shown, ascii)) > width:
         shown.pop(-3)
     at = None if crossing is None else (crossing, "┴")
-    return [rule(width, crossing=at), fit(_keys(shown), width)]
+    return [rule(width, crossing=at), fit(_keys(shown, ascii), width)]
 
 
-def _keys(keys: Sequence[Key]) -> Line:
-    return (Span(" "), *join([line((key.shown, "key"), (f" {key.label}", "dim")) for key in keys], "  "))
+def _keys(keys: Sequence[Key], ascii: bool) -> Line:  # noqa: A002  the option's word
+    """``⏎ open  w why``; without glyphs the key's name is written out."""
+    cells = [
+        line((key.shown.replace("⏎", "enter") if ascii else key.shown, "key"), (f" {key.label}", "dim"))
+        for key in keys
+    ]
+    return (Span(" "), *join(cells, "  "))
 
 
 def help_lines(width: int, here: str) -> list[Line]:
@@ -30,7 +47,7 @@ def help_lines(width: int, here: str) -> list[Line]:
     for group, title in _GROUPS:
         lines.append(rule(width, (1, title)))
         lines += [
-            line("   ", *aligned(line((_written(key), "key")), 22), key.help)
+            line("   ", *aligned(line((_written(key), "key")), 26), key.help)
             for key in KEYS
             if key.group == group
         ]
@@ -55,6 +72,4 @@ def _legend(title: str, looks: Sequence[Look], width: int) -> list[Line]:
     cells = [aligned(line(look), 13) for look in looks]
     per = max(1, (width - 13) // 14)
     rows = [join(cells[i : i + per]) for i in range(0, len(cells), per)]
-    return [
-        (*aligned(line(f"   {title}" if n == 0 else ""), 13), *cells_) for n, cells_ in enumerate(rows)
-    ]
+    return [(*aligned(line(f"   {title}" if n == 0 else ""), 13), *cells_) for n, cells_ in enumerate(rows)]

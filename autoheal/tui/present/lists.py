@@ -12,7 +12,7 @@ from autoheal.tui.glyphs import INCIDENT, MODE, RUN, STEP, TASK, Look
 from autoheal.tui.present.columns import GUTTER, Column, heading, layout, longest, row
 from autoheal.tui.present.fleet import Row, Table
 from autoheal.tui.present.incidents import what
-from autoheal.tui.present.line import Line, line
+from autoheal.tui.present.line import Line, line, wrapped
 from autoheal.tui.present.text import clean, span
 from autoheal.tui.present.times import ago, clock, spans_days
 from autoheal.tui.viewstate import Frame
@@ -37,7 +37,7 @@ def incident_table(frame: Frame, width: int) -> Table:
         Column("OPENED", 11 if dated or frame.times == "relative" else 8),
         Column("LASTED", 6, right=True),
         Column("CAUSE", 14 if width >= 90 else 12, 16),
-        Column("WHAT WAS DONE", 8, 60),
+        Column("WHAT WAS DONE" if width >= 90 else "DONE", 8, 60),
     )
     return _table(columns, [_incident(frame, i, dated=dated) for i in found], width)
 
@@ -122,8 +122,8 @@ def policy_table(frame: Frame, width: int) -> Table:
     columns = (
         Column("MODE", 8),
         Column("POLICY", 16, longest([clean(p.name) for p in found], 16, 30)),
-        Column("LADDER", 24, 44),
-        Column("MODELS", 6, 24),
+        Column("LADDER", 24, longest([_ladder(p) for p in found], 24, 60)),
+        Column("MODELS", 6, longest([_selected(p) for p in found], 6, 30)),
         Column("WRITTEN AT", 15, longest([str(p.position) for p in found], 15, 40)),
     )
     return _table(columns, [_policy(frame, p) for p in found], width)
@@ -133,26 +133,36 @@ def _policy(frame: Frame, policy: PolicySpec) -> Cells:
     ceiling = frame.world.config.mode
     mode = min((policy.mode, ceiling), key=lambda m: m.rank)
     look = MODE[mode]
-    ladder = " → ".join(rung.runbook for rung in policy.ladder)
-    selected = [*policy.match.models, *(f"{k}={'|'.join(v)}" for k, v in policy.match.labels.items())]
+    ladder = _ladder(policy)
     cells = (
         line(look),
         line((policy.name, "strong")),
         line(ladder),
-        line((", ".join(selected) or "none", "dim")),
+        line((_selected(policy), "dim")),
         line((str(policy.position) or "–", "dim")),
     )
     fields = {"name": policy.name, "mode": str(mode), "owner": policy.owner, "ladder": ladder}
     return policy.name, fields, cells, 0
 
 
-def problem_lines(frame: Frame) -> list[Line]:
+def _ladder(policy: PolicySpec) -> str:
+    return " → ".join(clean(rung.runbook) for rung in policy.ladder)
+
+
+def _selected(policy: PolicySpec) -> str:
+    labels = [f"{k}={'|'.join(v)}" for k, v in policy.match.labels.items()]
+    return clean(", ".join([*policy.match.models, *labels])) or "none"
+
+
+def problem_lines(frame: Frame, width: int) -> list[Line]:
     """Why the last reload was refused; nothing when it was not."""
     problems = frame.world.config_problems
     if not problems:
         return []
     head = line((" ✗ the last configuration was refused; the one before it stays in force", "firing"))
-    shown = [line("   ", (part, "")) for problem in problems[:5] for part in problem.splitlines()[:2]]
+    shown = [
+        row for p in problems[:5] for part in p.splitlines()[:2] for row in wrapped(line("   "), part, width)
+    ]
     rest = [line((f"   {len(problems) - 5} more", "dim"))] if len(problems) > 5 else []
     return [head, *shown, *rest, ()]
 

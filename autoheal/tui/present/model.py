@@ -49,7 +49,8 @@ def _head(frame: Frame, state: ModelState) -> list[Line]:
     about += [f"{k}={v}" for k, v in spec.labels.items()] if spec else []
     return [
         line(
-            (f" {look.text}{since}", look.role),
+            " ",
+            (f"{look.text}{since}", look.role),
             f"   champion {state.champion or '–'}",
             (f"   {'   '.join(a for a in about if a)}", "dim"),
         )
@@ -63,11 +64,16 @@ def _chart(frame: Frame, state: ModelState, width: int) -> list[Line]:
     if finding is None or not known:
         return []
     values: list[Value] = with_gaps(points, frame.now)
-    wide = max(10, min(width - 12, len(values)))
+    wide = max(10, width - 20)
+    values = [values[i * len(values) // wide] for i in range(wide)] if len(values) < wide else values
     reference = finding.reference
     low, high = _scale([*known, *([reference] if reference is not None else [])])
     drawn = columns(values, wide, _CHART, low, high)
-    lag = f", labels lag {span(spec.label_lag)}" if (spec := frame.world.config.models.get(state.name)) and spec.label_lag else ""
+    lag = (
+        f", labels lag {span(spec.label_lag)}"
+        if (spec := frame.world.config.models.get(state.name)) and spec.label_lag
+        else ""
+    )
     past = span(points[-1][0] - points[0][0])
     title = f"{clean(finding.subject)}, last {past}{lag}"
     lines = [rule(width, (1, title))]
@@ -93,7 +99,9 @@ def _chart_row(
     edge = {0: short(high), _CHART - 1: short(low)}.get(number, "")
     if number == mark:
         shown = "".join("╌" if c == " " else c for c in text)
-        return line((f"{short(reference):>6} ", "accent"), ("┼", "rule"), (shown, "spark"), (" baseline", "accent"))
+        return line(
+            (f"{short(reference):>6} ", "accent"), ("┼", "rule"), (shown, "spark"), (" baseline", "accent")
+        )
     return line((f"{edge:>6} ", "dim"), ("┤", "rule"), (text, "spark"))
 
 
@@ -101,26 +109,30 @@ def _findings(frame: Frame, state: ModelState, width: int) -> list[Line]:
     found = frame.index.findings.get(state.name, ())
     if not found:
         return [rule(width, (1, "findings")), line((" no monitor has said anything yet", "dim"))]
-    names = [*MONITORS, *sorted({f.monitor for f in found} - set(MONITORS))]
-    lines: list[Line] = []
-    for name in names:
-        mine = sorted(
-            (f for f in found if f.monitor == name),
-            key=lambda f: (f.verdict is not Verdict.BREACH, -f.severity.rank, -(f.effect or 0), f.subject),
-        )
-        if mine:
-            lines += [rule(width, (1, name.replace("_", " "))), *_rows(frame, mine, width)]
-    return lines
+    order = {name: n for n, name in enumerate(MONITORS)}
+    mine = sorted(
+        found,
+        key=lambda f: (
+            order.get(f.monitor, len(order)),
+            f.monitor,
+            f.verdict is not Verdict.BREACH,
+            -f.severity.rank,
+            -(f.effect or 0),
+            f.subject,
+        ),
+    )
+    return [rule(width, (1, "findings")), *_rows(frame, mine, width)]
 
 
 _COLUMNS = (
-    Column("FINDING", 16, 26),
-    Column("STATE", 9),
-    Column("VALUE", 8, right=True),
-    Column("REF", 8, right=True),
-    Column("EVIDENCE", 9, right=True),
-    Column("ROWS", 7, right=True),
-    Column("HISTORY", 8, 24),
+    Column("MONITOR", 13),
+    Column("FINDING", 12, 24),
+    Column("STATE", 8),
+    Column("VALUE", 7, right=True),
+    Column("REF", 7, right=True),
+    Column("EVIDENCE", 8, right=True),
+    Column("ROWS", 6, right=True),
+    Column("HISTORY", 8, 30),
 )
 
 
@@ -128,17 +140,22 @@ def _rows(frame: Frame, mine: Sequence[Finding], width: int) -> list[Line]:
     sizes = layout(_COLUMNS, width - 4)
     titles = (Span("   "), *row([line((c.title, "head")) for c in _COLUMNS], _COLUMNS, sizes))
     lines: list[Line] = [titles]
+    before = ""
     for finding in mine:
         look = VERDICT[finding.verdict]
         role = look.role if finding.verdict is not Verdict.OK else ""
+        points = history(frame, finding)
+        monitor = finding.monitor if finding.monitor != before else ""
+        before = finding.monitor
         cells = (
+            line((monitor.replace("_", " "), "dim")),
             line((clean(finding.subject), role)),
             line((look.word, look.role)),
             line(exact(finding.value)),
             line((exact(finding.reference), "dim")),
             line((evidence(finding.evidence) or "–", "dim")),
             line((count(finding.n), "dim")),
-            spark(history(frame, finding), sizes[-1], frame.now, None, ""),
+            spark(points, sizes[-1], frame.now, None, "") if len(points) > 2 else (),
         )
         lines.append((*line((f" {look.glyph} ", look.role)), *row(cells, _COLUMNS, sizes)))
         if finding.detail and finding.verdict is not Verdict.OK:
@@ -150,14 +167,32 @@ def _versions(frame: Frame, state: ModelState, width: int) -> list[Line]:
     facts = state.facts
     since = f"since {clock(state.champion_since, frame, dated=True)}" if state.champion_since else ""
     by = f" by {state.promoted_by}" if state.promoted_by else ""
-    lines = [rule(width, (1, "versions")), line(f"   {state.champion or '–'}", ("   champion  ", "dim"), f"{since}{by}")]
+    lines = [
+        rule(width, (1, "versions")),
+        line(f"   {state.champion or '–'}", ("   champion  ", "dim"), f"{since}{by}"),
+    ]
     if state.previous:
         lines.append(line(f"   {state.previous}", ("   before it", "dim")))
     if facts is not None:
         good = facts.known_good or "none"
         stand_in = facts.fallback or "none"
-        lines.append(line(("   known good ", "dim"), good, ("   fallback ", "dim"), stand_in, (" serves now" if facts.on_fallback else "", "healing")))
-        lines.append(line((f"   {count(facts.matured_labels)} labels for the champion, {count(facts.fresh_labels)} fresh for a retraining", "dim")))
+        lines.append(
+            line(
+                ("   known good ", "dim"),
+                good,
+                ("   fallback ", "dim"),
+                stand_in,
+                (" serves now" if facts.on_fallback else "", "healing"),
+            )
+        )
+        lines.append(
+            line(
+                (
+                    f"   {count(facts.matured_labels)} labels for the champion, {count(facts.fresh_labels)} fresh for a retraining",
+                    "dim",
+                )
+            )
+        )
     return lines
 
 

@@ -52,7 +52,10 @@ def evidence(log_e: float | None) -> str:
     """An e-value from its logarithm: ``e=1840``, ``e=10^12``."""
     if log_e is None or not isfinite(log_e):
         return ""
-    return f"e={exp(log_e):.3g}" if log_e < log(1e5) else f"e=10^{log_e / log(10):.0f}"
+    if log_e >= log(1e6):
+        return f"e=10^{log_e / log(10):.0f}"
+    value = exp(log_e)
+    return f"e={count(round(value))}" if value >= 100 else f"e={value:.3g}"
 
 
 def metric(name: str) -> str:

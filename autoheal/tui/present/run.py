@@ -14,7 +14,7 @@ from autoheal.tui.present.times import clock
 from autoheal.tui.viewstate import Frame
 
 _COLUMNS = (
-    Column("STEP", 14, 26),
+    Column("STEP", 14, 40),
     Column("STATE", 11),
     Column("TRY", 4),
     Column("STARTED", 8),
@@ -83,7 +83,7 @@ def _step(
 
 
 def _journal(run: Run, width: int) -> list[Line]:
-    text = "every step is on disk before it happens; after a crash it is looked for, not repeated"
+    text = "each step is on disk before it happens: a crash repeats nothing"
     edition = f"edition {run.runbook.digest[:8]}" if run.runbook.digest else ""
     return [cut(line((f" {text}", "dim"), (f"   {edition}", "dim")), width)]
 

@@ -28,19 +28,27 @@ _HEALTH = {
 }
 _VERDICTS = {
     "act": ("→ decided", "strong"),
-    "ask": ("? asks first", "needs"),
+    "ask": ("? asks first", "ask"),
     "would": ("◐ would", "paused"),
     "blocked": ("‖ blocked", "pending"),
     "wait": ("○ waits", "dim"),
     "nothing": ("· does nothing", "dim"),
-    "exhausted": ("? nothing left", "needs"),
+    "exhausted": ("? nothing left", "ask"),
+}
+
+
+_MONITORS = {
+    "performance": "",
+    "data_drift": "drift ",
+    "concept_drift": "concept ",
+    "data_quality": "quality ",
 }
 
 
 def path(key: AlarmKey | str) -> str:
-    """``fraud performance/auc`` from an alarm's key."""
-    target, _, rest = str(key).partition("|")
-    return f"{target} {rest.replace('|', '/')}"
+    """``fraud auc`` or ``fraud drift amount`` from an alarm's key."""
+    target, monitor, subject = [*str(key).split("|", 2), "", ""][:3]
+    return f"{target} {_MONITORS.get(monitor, monitor + ' ')}{subject}"
 
 
 def of_run(world: World, run_id: str) -> str:
@@ -92,7 +100,7 @@ def _step_finished(e: ev.StepFinished, w: World) -> Parts:
         found = ", ".join(f"{k}={v}" for k, v in list(e.outputs.items())[:2])
         return (("✓ step", "good"), f" {of_run(w, e.run)}: {e.step}", (f" {found}" if found else "", "dim"))
     if e.outcome == "unknown":
-        return (("? step", "needs"), f" {of_run(w, e.run)}: {e.step}: nobody knows whether it happened")
+        return (("? step", "ask"), f" {of_run(w, e.run)}: {e.step}: nobody knows whether it happened")
     return (("✗ step", "firing"), f" {of_run(w, e.run)}: {e.step}: {e.error}")
 
 
@@ -186,7 +194,7 @@ def _skipped(e: ev.RungSkipped, _w: World) -> Parts:
 
 def _asked(e: ev.ApprovalAsked, _w: World) -> Parts:
     a = e.approval
-    return (("? needs you", "needs"), f" {a.id}: {a.runbook} on {', '.join(a.models)}")
+    return (("? needs you", "ask"), f" {a.id}: {a.runbook} on {', '.join(a.models)}")
 
 
 def _question_closed(e: ev.ApprovalClosed, _w: World) -> Parts:
@@ -195,7 +203,11 @@ def _question_closed(e: ev.ApprovalClosed, _w: World) -> Parts:
 
 def _run_started(e: ev.RunStarted, _w: World) -> Parts:
     r = e.run
-    return (("▶ run", "healing"), f" {r.id} {r.runbook.name} on {r.model}", " (the way back)" if r.recovery else "")
+    return (
+        ("▶ run", "healing"),
+        f" {r.id} {r.runbook.name} on {r.model}",
+        " (the way back)" if r.recovery else "",
+    )
 
 
 def _retried(e: ev.StepRetried, w: World) -> Parts:
@@ -204,7 +216,11 @@ def _retried(e: ev.StepRetried, w: World) -> Parts:
 
 def _run_ended(e: ev.RunEnded, w: World) -> Parts:
     look = RUN[e.state]
-    return ((f"{look.glyph} run {look.word}", look.role), f" {of_run(w, e.run)}", f": {e.note}" if e.note else "")
+    return (
+        (f"{look.glyph} run {look.word}", look.role),
+        f" {of_run(w, e.run)}",
+        f": {e.note}" if e.note else "",
+    )
 
 
 def _verifying(e: ev.VerificationStarted, _w: World) -> Parts:
@@ -220,7 +236,7 @@ def _attempt_failed(e: ev.AttemptFailed, _w: World) -> Parts:
 
 
 def _escalated(e: ev.IncidentEscalated, _w: World) -> Parts:
-    return (("? needs you", "needs"), f" {e.incident}: {e.detail}")
+    return (("? needs you", "ask"), f" {e.incident}: {e.detail}")
 
 
 def _reopened(e: ev.IncidentReopened, _w: World) -> Parts:

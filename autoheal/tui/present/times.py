@@ -22,14 +22,19 @@ def ago(then: datetime | None, now: datetime) -> str:
     return f"{seconds}s"
 
 
-def clock(when: datetime | None, frame: Frame, *, dated: bool = False) -> str:
-    """A point in time as the operator chose: ``03:12:44``, ``07-03 04:00`` where the day matters, ``5m12s ago``."""
+def clock(when: datetime | None, frame: Frame, *, dated: bool = False, full: bool = False) -> str:
+    """A point in time as the operator chose: ``03:12:44``, ``07-03 04:00`` where the day matters, ``5m12s ago``.
+
+    ``full`` gives a dated one its seconds, too.
+    """
     if when is None:
         return "–"
     if frame.times == "relative":
         return f"{span(frame.now - when)} ago" if when <= frame.now else f"in {span(when - frame.now)}"
     shown = when.astimezone(frame.zone)
-    return f"{shown:%m-%d %H:%M}" if dated else f"{shown:%H:%M:%S}"
+    if not dated:
+        return f"{shown:%H:%M:%S}"
+    return f"{shown:%m-%d %H:%M:%S}" if full else f"{shown:%m-%d %H:%M}"
 
 
 def spans_days(moments: list[datetime], now: datetime) -> bool:

@@ -64,7 +64,9 @@ def _middle(frame: Frame, width: int) -> Line:
 
 def _nothing_yet(frame: Frame) -> Line:
     if frame.link.word == "retrying":
-        return line(("○ no daemon", "pending"), f", next try in {rounded(frame.link.retry_in)}{_tries(frame)}")
+        return line(
+            ("○ no daemon", "pending"), f", next try in {rounded(frame.link.retry_in)}{_tries(frame)}"
+        )
     return line(("○ connecting", "dim"))
 
 
@@ -102,9 +104,7 @@ def _counts(frame: Frame, width: int) -> Line:
 
 def _needs(frame: Frame, gap: str) -> Line:
     asked = sum(a.state == "open" for a in frame.world.approvals.values())
-    alone = sum(
-        i.open and (i.state == "escalated" or i.needs_person) for i in frame.world.incidents.values()
-    )
+    alone = sum(i.open and (i.state == "escalated" or i.needs_person) for i in frame.world.incidents.values())
     if not asked + alone:
         return ()
     return (Span(gap), *line((f" needs you {asked + alone} ", "needs")))
@@ -147,11 +147,15 @@ def crumb_line(frame: Frame, width: int, crumbs: tuple[str, ...]) -> Line:
     return beside(shown, right if width_of(shown) + width_of(right) < width else (), width)
 
 
-def counted(shown: int, total: int, place: int, text: str, width: int, *, sorted_by: str, below: int = 0) -> Line:
+def counted(
+    shown: int, total: int, place: int, text: str, width: int, *, sorted_by: str, below: int = 0
+) -> Line:
     """Under a list: how many of how many, in which order, the filter, and where the cursor is."""
     parts: list[str | tuple[str, str]] = [(f" {count(shown)} of {count(total)}", "dim")]
     parts.append((f" · {sorted_by}", "dim"))
-    parts.append((f" · filter: {text}", "accent") if text else (" · filter: none" if width >= _WIDE else "", "dim"))
+    parts.append(
+        (f" · filter: {text}", "accent") if text else (" · filter: none" if width >= _WIDE else "", "dim")
+    )
     if below:
         parts.append((f"   ▲ {below} more pressing", "pending"))
     right = line((f"row {place}/{shown} " if shown else "", "dim"))

@@ -1,0 +1,49 @@
+"""The worker that follows the daemon and posts what it hears. I/O; it touches no widget.
+
+A *feed* is whatever yields client states: a daemon over its socket, or a recording. The link's state machine
+(connecting, live, stale, retrying) is in ``client.state`` and judged by ``viewstate.link_view``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+from textual.message import Message
+
+from autoheal.client.connection import Connection
+from autoheal.client.state import ClientState
+from autoheal.client.watch import watch
+from autoheal.clock import Clock
+
+Feed = Callable[[], AsyncGenerator[ClientState, None]]
+
+
+class News(Message):
+    """The client knows more, or the link changed."""
+
+    def __init__(self, state: ClientState) -> None:
+        super().__init__()
+        self.state = state
+
+
+def daemon(socket: str | Path, clock: Clock) -> Feed:
+    """The daemon behind ``socket``, through restarts and lost links."""
+
+    async def follow() -> AsyncGenerator[ClientState, None]:
+        async with (
+            Connection(socket, clock=clock) as connection,
+            aclosing(watch(connection, clock=clock)) as states,
+        ):
+            async for state in states:
+                yield state
+
+    return follow
+
+
+async def report(feed: Feed, post: Callable[[Message], object]) -> None:
+    """Post every state of ``feed`` until it ends or the worker is cancelled."""
+    async with aclosing(feed()) as states:
+        async for state in states:
+            post(News(state))

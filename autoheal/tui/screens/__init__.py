@@ -1,0 +1,1 @@
+"""One file a screen: which presenter fills it, and what its keys open."""

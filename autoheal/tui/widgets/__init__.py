@@ -1,0 +1,1 @@
+"""Thin widgets: they draw what ``present`` returns and change no data."""
