@@ -8,6 +8,7 @@ of YAML 1.1, are words to all readers in use, and so they are here.
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 _YAML11_BOOLEANS = frozenset(
     spelling for word in ("on", "off", "yes", "no") for spelling in (word, word.upper(), word.capitalize())
@@ -16,7 +17,7 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUES = frozenset({"true", "True", "TRUE"})
 _FALSES = frozenset({"false", "False", "FALSE"})
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})?(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})?(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 
 def is_yaml11_boolean(text: str) -> bool:
@@ -35,5 +36,6 @@ def resolve(text: str) -> str | int | float | bool | None:
     if _INT.fullmatch(text):
         return int(text)
     if any(c.isdigit() for c in text) and _FLOAT.fullmatch(text):
-        return float(text)
+        number = float(text)
+        return number if isfinite(number) else text
     return text
