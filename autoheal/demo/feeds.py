@@ -25,8 +25,7 @@ LOANS_REFERENCE = 20_000
 BUSY = 84
 
 WEATHER = ("weathersit", "temp", "hum", "windspeed")
-CALENDAR = ("season", "hr", "holiday", "weekday", "workingday")
-BIKE_CATEGORIES = ("season", "weathersit")
+CALENDAR = ("hr", "holiday", "weekday", "workingday")
 LOAN_NUMBERS = ("car_value", "debt_to_income_ratio", "loan_length", "driver_tenure")
 LOAN_CATEGORIES = ("salary_range", "repaid_on_prev_car", "downpayment")
 
@@ -50,9 +49,7 @@ def bike(*, busy: bool) -> tuple[Row, ...]:
 
 def _bike_row(raw: dict[str, str], *, busy: bool) -> Row:
     time = datetime.fromisoformat(raw["date"]).replace(tzinfo=UTC) + timedelta(hours=int(raw["hr"]))
-    features: dict[str, Value] = {
-        name: raw[name] if name in BIKE_CATEGORIES else float(raw[name]) for name in (*CALENDAR, *WEATHER)
-    }
+    features: dict[str, Value] = {name: float(raw[name]) for name in (*CALENDAR, *WEATHER)}
     count = float(raw["cnt"])
     return Row(time, f"{time:%Y%m%d%H}", features, float(count > BUSY) if busy else count)
 

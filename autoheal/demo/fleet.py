@@ -27,10 +27,7 @@ class DemoModel:
 
 
 def _bike_features() -> dict[str, str]:
-    return {
-        name: "categorical" if name in feeds.BIKE_CATEGORIES else "numeric"
-        for name in (*feeds.CALENDAR, *feeds.WEATHER)
-    }
+    return dict.fromkeys((*feeds.CALENDAR, *feeds.WEATHER), "numeric")
 
 
 def _loan_features() -> dict[str, str]:

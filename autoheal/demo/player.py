@@ -86,7 +86,7 @@ class Player:
             response.raise_for_status()
             answered = {p["id"]: float(p["prediction"]) for p in response.json()["predictions"]}
         except (HTTPError, KeyError, ValueError, TypeError) as error:
-            _LOG.warning("a request for %s was not answered: %r", model.name, error)
+            self._unanswered(model.name, error)
         alone = await asyncio.to_thread(twin.answer, arrived)
         for row, without in zip(rows, alone, strict=True):
             self.books.note(model.name, row, answered.get(row.id), without)
@@ -99,6 +99,12 @@ class Player:
                 "label": row.label,
             }
             self._labels.append((due, label))
+
+    def _unanswered(self, model: str, error: Exception) -> None:
+        """Said once a model; the books count the rest."""
+        if not self.books.unanswered(model):
+            self.told.append((self.clock.now(), f"a request for {model} was not answered: {error!r}"[:300]))
+            _LOG.warning("%s", self.told[-1][1])
 
     # --- labels ---------------------------------------------------------------------------------------------------
 
@@ -119,7 +125,9 @@ class Player:
             await self.clock.sleep(0.05)
 
     def _ripe(self) -> list[tuple[datetime, dict[str, object]]]:
-        now, ripe, rest = self.clock.now(), [], []
+        now = self.clock.now()
+        ripe: list[tuple[datetime, dict[str, object]]] = []
+        rest: list[tuple[datetime, dict[str, object]]] = []
         for item in self._labels:
             (ripe if item[0] <= now and len(ripe) < POST else rest).append(item)
         self._labels = deque(rest)
