@@ -110,7 +110,18 @@ def bounded_losses(view: View, answers: Answers, loss: LossBaseline) -> Floats:
 
 def ceiling(loss: LossBaseline, tolerance: float) -> float:
     """The highest mean loss that still passes for healthy."""
-    return min(max(null_rate(loss.mean * loss.n, loss.n, tolerance=tolerance), 1e-4), 0.99)
+    rows = max(loss.n / loss.alike, 1.0)
+    return min(max(null_rate(loss.mean * rows, rows, tolerance=tolerance), 1e-4), 0.99)
+
+
+def bets(view: View, answers: Answers, loss: LossBaseline, tolerance: float) -> Floats:
+    """Log e-values of each row against the ceiling, (n, 6).
+
+    Where neighbours are alike, evidence is taken to the power 1/alike: still an e-value (Jensen), and a bad day does
+    not count as twenty-four bad hours.
+    """
+    steps: Floats = log_e_losses(ceiling(loss, tolerance), bounded_losses(view, answers, loss)) / loss.alike
+    return steps
 
 
 def onset(view: View, rows: Matured, tolerance: float) -> float | None:
@@ -119,5 +130,4 @@ def onset(view: View, rows: Matured, tolerance: float) -> float | None:
     if loss is None or not len(rows):
         return None
     recent = rows.take(slice(max(len(rows) - ONSET_ROWS, 0), None))
-    steps = log_e_losses(ceiling(loss, tolerance), bounded_losses(view, recent.answers, loss))
-    return float(recent.time[start_of(steps).median])
+    return float(recent.time[start_of(bets(view, recent.answers, loss, tolerance)).median])

@@ -76,11 +76,15 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class LossBaseline:
-    """The bounded loss of held-out rows: mean of ``min(loss, scale) / scale``; for classes the error rate, scale 1."""
+    """The bounded loss of held-out rows: mean of ``min(loss, scale) / scale``; for classes the error rate, scale 1.
+
+    ``alike`` is how many neighbouring rows say as much as one independent row (1: each speaks for itself).
+    """
 
     mean: float
     n: int
     scale: float
+    alike: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -99,6 +99,14 @@ def standard_error(rows: Floats) -> tuple[float, float]:
     return (single, n - 1.0) if single >= blocked else (blocked, 2.0 * (blocks - 1) / 3.0)
 
 
+def alike(rows: Floats) -> float:
+    """How many neighbouring rows say as much as one independent row, at least 1."""
+    if len(rows) < 2 or (spread := float(rows.var(ddof=1))) <= 0.0:
+        return 1.0
+    error, _ = standard_error(rows)
+    return max(error**2 * len(rows) / spread, 1.0)
+
+
 def _measured(value: float, influence: Floats) -> Measured:
     error, freedom = standard_error(influence)
     return Measured(value, len(influence), error, freedom)

@@ -20,8 +20,7 @@ from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import FeatureSpec
 from autoheal.errors import TelemetryError
 from autoheal.monitors.reference import Baseline, FeatureReference, LossBaseline, Reference, number_level
-from autoheal.monitors.rows import Floats
-from autoheal.monitors.scores import METRICS, Answers, losses, measure
+from autoheal.monitors.scores import METRICS, Answers, alike, losses, measure
 from autoheal.stats.categorical import Levels, levels
 from autoheal.stats.reference_bins import FEATURE_BINS, ReferenceBins, cut, kind_of
 from autoheal.telemetry.values import class_of, level_of
@@ -98,7 +97,7 @@ def load_reference(data: bytes | str | Mapping[str, Any]) -> Reference:
             rows=int(raw["rows"]),
             features={name: _load_feature(int(raw["rows"]), f) for name, f in raw["features"].items()},
             performance=performance,
-            loss=LossBaseline(float(loss["mean"]), int(loss["n"]), float(loss["scale"])) if loss else None,
+            loss=_load_loss(loss) if loss else None,
             latency_p95_ms=raw.get("latency_p95_ms"),
             classes=tuple(raw.get("classes", ())),
             positive=raw.get("positive", ""),
@@ -189,11 +188,17 @@ def _positive(classes: Iterable[str]) -> str:
 
 
 def _loss(task: Task, answers: Answers) -> dict[str, float]:
-    if task is Task.CLASSIFICATION:
-        return {"mean": float(losses("accuracy", answers).mean()), "n": len(answers), "scale": 1.0}
-    absolute: Floats = losses("mae", answers)
-    scale = float(np.quantile(absolute, 0.999)) or 1.0
-    return {"mean": float((np.minimum(absolute, scale) / scale).mean()), "n": len(answers), "scale": scale}
+    """The mean bounded loss, its scale, and how alike neighbours are."""
+    scale, bounded = 1.0, losses("accuracy" if task is Task.CLASSIFICATION else "mae", answers)
+    if task is Task.REGRESSION:
+        scale = float(np.quantile(bounded, 0.999)) or 1.0
+        bounded = np.minimum(bounded, scale) / scale
+    return {"mean": float(bounded.mean()), "n": len(bounded), "scale": scale, "alike": alike(bounded)}
+
+
+def _load_loss(raw: Mapping[str, Any]) -> LossBaseline:
+    likeness = max(float(raw.get("alike", 1.0)), 1.0)
+    return LossBaseline(float(raw["mean"]), int(raw["n"]), float(raw["scale"]), likeness)
 
 
 def _load_feature(rows: int, raw: Mapping[str, Any]) -> FeatureReference:

@@ -66,7 +66,7 @@ def test_classes_their_positive_one_and_scores() -> None:
     assert found["performance"]["log_loss"]["value"] == pytest.approx(
         -np.log([0.9, 0.4, 0.8, 0.4, 0.9]).mean()
     )
-    assert found["loss"] == {"mean": pytest.approx(0.4), "n": 5, "scale": 1.0}
+    assert found["loss"] == {"mean": pytest.approx(0.4), "n": 5, "scale": 1.0, "alike": 1.0}
     many = build_performance(Task.CLASSIFICATION, ["a", "b", "c"] * 10, ["a", "b", "a"] * 10)
     assert many["positive"] == ""
     assert many["performance"]["f1"]["value"] == pytest.approx((2 / 3 + 1 + 0) / 3)

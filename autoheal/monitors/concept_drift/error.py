@@ -1,7 +1,8 @@
 """The sequential test on the champion's errors: Shiryaev-Roberts evidence that the mean loss left its ceiling. Pure.
 
 ``learn`` feeds every matured row to the e-detector exactly once; ``judge`` reads it. A breach needs the evidence
-*and* a recent mean above the ceiling, so it ends soon after the errors do. Evidence beyond twenty times the threshold
+*and* a recent mean that is worse by an amount that matters (to last: one above the ceiling), so that a bad weekend
+is none and a breach ends soon after the errors do. Evidence beyond twenty times the threshold
 is dropped (which only makes false alarms rarer), or a long breach would take as long to forget.
 """
 
@@ -11,16 +12,14 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from autoheal.domain.names import Severity, Task, Verdict
-from autoheal.monitors.champion import Matured, bounded_losses, ceiling
+from autoheal.monitors.champion import Matured, bets, bounded_losses, ceiling
 from autoheal.monitors.concept_drift.options import ConceptDriftOptions
 from autoheal.monitors.concept_drift.state import ConceptDriftState
 from autoheal.monitors.contract import verdict_of
 from autoheal.monitors.reference import LossBaseline
 from autoheal.monitors.view import View
-from autoheal.stats.eprocess import EState, fresh, log_e_losses, log_m, trace
+from autoheal.stats.eprocess import EState, fresh, log_m, trace
 
 #: Log of how far above the threshold evidence is remembered.
 REMEMBERED = math.log(20.0)
@@ -37,8 +36,7 @@ def learn(
     new = rows.take(rows.counts_from > (-math.inf if state.cursor is None else state.cursor))
     if not len(new):
         return state
-    p0 = ceiling(loss, options.tolerated(view.task))
-    steps = log_e_losses(p0, bounded_losses(view, new.answers, loss))
+    steps = bets(view, new.answers, loss, options.tolerated(view.task))
     newest = float(new.time[-1])
     began = float(new.time[0]) if state.last is None else state.last
     days = max((newest - began) / 86_400.0 / len(new), LEAST_DAYS)
@@ -64,17 +62,12 @@ def judge(
     recent = bounded_losses(view, rows.take(slice(-options.recent_rows, None)).answers, loss)
     mean, p0 = float(recent.mean()), ceiling(loss, options.tolerated(view.task))
     days = log_m(EState(state.log_r))
-    severity = Severity.NONE
-    needed = math.log(options.days) - (LASTING if state.since is not None else 0.0)
-    if days >= needed and mean > p0:
-        limit = options.critical_rise(view.task)
-        severe = limit.effect(mean - loss.mean, loss.mean) >= limit.value
-        severity = Severity.CRITICAL if severe else Severity.WARNING
-    elif mean <= p0 and days >= needed:
+    severity = _severity(options, state, view, loss, mean)
+    if severity is Severity.NONE and mean <= p0 and days >= math.log(options.days) - LASTING:
         state = replace(state, log_r=fresh().log_r)
     name = "error rate" if view.task is Task.CLASSIFICATION else "mean loss"
     odds = (
-        f"once in {np.exp(min(days, 20.0)):.3g} d by chance" if severity is not Severity.NONE else "no drift"
+        "" if severity is Severity.NONE else f", by chance once in {math.exp(min(days, 20.0)):.2g} d or rarer"
     )
     return state, {
         "verdict": verdict_of(severity),
@@ -84,5 +77,19 @@ def judge(
         "effect": mean - loss.mean,
         "evidence": max(days, -700.0),
         "n": state.rows,
-        "detail": f"{name} {mean:.3g} in the last {len(recent)} rows vs {loss.mean:.3g} at training, {odds}",
+        "detail": f"{name} {mean:.3g} in the last {len(recent)} rows vs {loss.mean:.3g} at training{odds}",
     }
+
+
+def _severity(
+    options: ConceptDriftOptions, state: ConceptDriftState, view: View, loss: LossBaseline, mean: float
+) -> Severity:
+    """None without the evidence or the effect; a breach that goes on needs less of both."""
+    lasting, worse_by = state.since is not None, mean - loss.mean
+    needed = math.log(options.days) - (LASTING if lasting else 0.0)
+    rise, critical = options.least_rise(view.task), options.critical_rise(view.task)
+    matters = lasting or rise.effect(worse_by, loss.mean) >= rise.value
+    above = mean > ceiling(loss, options.tolerated(view.task))
+    if not (matters and above and log_m(EState(state.log_r)) >= needed):
+        return Severity.NONE
+    return Severity.CRITICAL if critical.effect(worse_by, loss.mean) >= critical.value else Severity.WARNING

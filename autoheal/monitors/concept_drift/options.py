@@ -11,12 +11,14 @@ from autoheal.monitors.options import Amount, MonitorOptions, Share
 class ConceptDriftOptions(MonitorOptions):
     """``days``: how many days false alarms of ``error`` are apart on average. ``tolerance``: by which share the mean
     loss may exceed the baseline and still be healthy (10% for classes, 25% for numbers, whose errors come in
-    seasons). ``max_rise_per_week``: of ``trend``, in the loss's unit or as a share of the baseline."""
+    seasons). ``min_rise``: by how much the recent loss must exceed the baseline for a breach to begin (0.02 for classes,
+    40% for numbers). ``max_rise_per_week``: of ``trend``, in the loss's unit or as a share of the baseline."""
 
     days: float = Field(default=365.0, gt=0)
     tolerance: Share | None = None
     min_rows: int = Field(default=200, ge=50)
     recent_rows: int = Field(default=500, ge=50)
+    min_rise: Amount | None = None
     critical: Amount | None = None
     max_rise_per_week: Amount | None = None
     trend_days: int = Field(default=28, ge=7, le=366)
@@ -29,6 +31,10 @@ class ConceptDriftOptions(MonitorOptions):
         if self.tolerance is not None:
             return self.tolerance
         return 0.10 if task is Task.CLASSIFICATION else 0.25
+
+    def least_rise(self, task: Task) -> Amount:
+        classes = task is Task.CLASSIFICATION
+        return self.min_rise or (Amount(value=0.02) if classes else Amount(value=0.4, relative=True))
 
     def critical_rise(self, task: Task) -> Amount:
         classes = task is Task.CLASSIFICATION
