@@ -65,8 +65,15 @@ def clean(spec: ModelSpec, newest_first: Sequence[Row], usual_missing: Mapping[s
     return Cleaned(kept, dropped)
 
 
-def split(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
-    """(to learn from, held back): every third row of the newest part, so that ``share`` of all is held back."""
+def split(rows: Sequence[Row], share: float, *, spread: bool = True) -> tuple[list[Row], list[Row]]:
+    """(to learn from, held back): every third row of the newest part, so that ``share`` of all is held back.
+
+    Without ``spread`` the newest rows themselves are held back: honest about the weeks to come where the world keeps
+    changing, but blind to what those rows could have taught, and misleading where labels come in blocks.
+    """
+    if not spread:
+        cut = len(rows) - round(share * len(rows))
+        return list(rows[:cut]), list(rows[cut:])
     stride = STRIDE if share * STRIDE <= 1.0 else max(int(1.0 / share), 1)
     first = len(rows) - round(min(share * stride, 1.0) * len(rows))
     held = set(range(len(rows) - 1, first - 1, -stride))

@@ -90,13 +90,15 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommandPipeline:
-    """A trainer run as a command: an argv list, never a shell line. ``deadline`` is real time."""
+    """A trainer run as a command: an argv list, never a shell line. ``deadline`` is real time, and ``grace`` is how
+    long it has between TERM and KILL then."""
 
     name: str
     argv: tuple[str, ...]
     cwd: Path
     deadline: timedelta = timedelta(minutes=30)
     env: Mapping[str, str] = field(default_factory=dict)
+    grace: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, Field
@@ -27,7 +27,8 @@ from autoheal.errors import ActionError, ActionRefused
 
 
 class ValidateParams(ActionParams):
-    """``since``: the start of the change, when somebody knows it. ``window``: no rows older than this."""
+    """``since``: the start of the change, when somebody knows it. ``window``: no rows older than this. ``held``:
+    whether the rows held back are spread over the newer part, or are the newest."""
 
     OUTPUTS: ClassVar = ("dataset", "holdout", "rows", "held_back", "from", "to", "dropped", "drift")
 
@@ -37,6 +38,7 @@ class ValidateParams(ActionParams):
     since: AwareDatetime | None = None
     window: Duration | None = None
     holdout: float = Field(default=0.2, gt=0.0, le=0.5)
+    held: Literal["spread", "newest"] = "spread"
 
 
 class Validate:
@@ -59,7 +61,7 @@ def _validate(folder: Path, params: ValidateParams, ctx: ActionContext) -> dict[
         raise ActionRefused(
             f"all {len(cleaned.rows)} labels are {cleaned.rows[0]['label']!r}: nothing to learn"
         )
-    learn, held = split(cleaned.rows, params.holdout)
+    learn, held = split(cleaned.rows, params.holdout, spread=params.held == "spread")
     jobs.prune(folder.parent)
     make_folder(folder)
     write_file(folder / "data.csv", dataset.as_csv(spec, learn))

@@ -20,7 +20,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -31,8 +30,6 @@ from autoheal.durable import is_locked, make_folder, replace_file
 from autoheal.errors import ActionError
 
 _RUNNER: Final = Path(__file__).with_name("job_runner.py")
-#: Real seconds between TERM and KILL of a trainer that is late.
-GRACE: Final = timedelta(seconds=10)
 #: Bytes of a trainer's output that are kept.
 LOG_CAP: Final = 512 * 1024
 #: Finished job folders that are kept.
@@ -86,7 +83,7 @@ def start(
         "cwd": str(pipeline.cwd),
         "env": _environment(folder, pipeline),
         "deadline": pipeline.deadline.total_seconds(),
-        "grace": grace.total_seconds(),
+        "grace": pipeline.grace.total_seconds(),
         "log_cap": LOG_CAP,
     }
     replace_file(folder / "runner.json", orjson.dumps(spec))

@@ -86,12 +86,27 @@ def write(
     passing = shelf / f"{PASSING}{name}"
     shutil.rmtree(passing, ignore_errors=True)
     passing.mkdir(mode=0o700)
-    artefact.copy(source, passing / "artefact")
-    info = VersionInfo(
+    try:
+        artefact.copy(source, passing / "artefact")
+        info = _info(name, model, new, at, artefact.digest(passing / "artefact"))
+        for file, data in files.items():
+            write_file(passing / file, data)
+        write_file(passing / "version.json", _INFO.dump_json(info))
+        sync_folder(passing)
+    except BaseException:
+        shutil.rmtree(passing, ignore_errors=True)
+        raise
+    passing.rename(shelf / name)
+    sync_folder(shelf)
+    return info
+
+
+def _info(name: str, model: str, new: NewVersion, at: datetime, digest: str) -> VersionInfo:
+    return VersionInfo(
         version=name,
         model=model,
         created_at=at,
-        artefact_sha256=artefact.digest(passing / "artefact"),
+        artefact_sha256=digest,
         lineage=new.lineage,
         code_revision=new.code_revision,
         parent=new.parent,
@@ -101,13 +116,6 @@ def write(
         by_key=new.by_key,
         role=new.role,
     )
-    for file, data in files.items():
-        write_file(passing / file, data)
-    write_file(passing / "version.json", _INFO.dump_json(info))
-    sync_folder(passing)
-    passing.rename(shelf / name)
-    sync_folder(shelf)
-    return info
 
 
 def read(folder: Path) -> VersionInfo:
