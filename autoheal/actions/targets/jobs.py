@@ -72,9 +72,7 @@ def state(folder: Path) -> State:
     return "lost" if (folder / "process.json").exists() else "absent"
 
 
-def start(
-    folder: Path, pipeline: CommandPipeline, job: Mapping[str, Any], *, grace: timedelta = GRACE
-) -> None:
+def start(folder: Path, pipeline: CommandPipeline, job: Mapping[str, Any]) -> None:
     """Write the job down and start its runner; returns when the runner holds the job (or another one does)."""
     make_folder(folder)
     replace_file(folder / "job.json", orjson.dumps(job))
