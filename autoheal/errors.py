@@ -2,6 +2,8 @@
 
     AutohealError
     ├── ConfigError            what an operator wrote is wrong: carries problems with file, line, column, hint
+    ├── ExpressionError        a CEL expression cannot be read or has no value here (policy.expression)
+    ├── TemplateError          a ``${{ }}`` has no value here (runbook.template)
     ├── TelemetryError         one telemetry record or batch is unusable
     ├── StoreError             the event log or the telemetry tables cannot be read or written
     ├── ActionError            an effect on the outside world failed: retryable or not

@@ -57,12 +57,12 @@ def run(args: argparse.Namespace) -> int:
 
 def known_here() -> Known:
     """What the plug-ins of this installation offer; pipelines and notifiers are the daemon's settings."""
-    from autoheal.actions import ACTIONS
+    from autoheal.actions import known_actions
     from autoheal.monitors import MONITORS
     from autoheal.policy.known import Known
 
     return Known.of(
-        {name: action.Params for name, action in ACTIONS.items()},
+        known_actions(),
         {kind: monitor.Options for kind, monitor in MONITORS.items()},
     )
 

@@ -85,7 +85,9 @@ STANDARD_ACTIONS: Mapping[str, ActionInputs] = {
     "evaluate.candidate": _takes("model version", "min_rows max_rows since at_least evidence", _COMPARED),
     "evaluate.gate": _takes("model candidate", "min_rows at_least evidence max_latency", _COMPARED),
     "data.validate": _takes(
-        "model", "min_rows max_rows since window", "dataset holdout rows held_back from to dropped drift"
+        "model",
+        "min_rows max_rows since window holdout held",
+        "dataset holdout rows held_back from to dropped drift",
     ),
     "pipeline.train": _takes("model dataset holdout", "pipeline", "candidate metrics"),
     "traffic.shift": _takes("model version", "percent", "version percent previous"),

@@ -33,6 +33,8 @@ from autoheal.policy.scalars import is_yaml11_boolean, resolve
 DEEPEST = 24
 #: Characters. The scanner is quadratic on some hostile inputs.
 LONGEST = 512 * 1024
+#: In one file; nobody reads more.
+MOST_PROBLEMS = 100
 #: Keys whose own vocabulary has a bare ``off``.
 PLAIN_WORDS = frozenset({"mode"})
 
@@ -151,6 +153,8 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def problem(self, line: int, column: int, message: str, hint: str) -> None:
+        if len(self.problems) >= MOST_PROBLEMS:
+            return
         self.problems.append(Problem(self.file, line, column, message, hint))
 
     def at(self, event: Event) -> Position:

@@ -145,3 +145,7 @@ SOURCES = st.lists(
 def test_expressions_never_raise(source: str, context: dict[str, object]) -> None:
     assert expression.evaluate(source, context) in (True, False, None)
     expression.check(source, frozenset(CONDITION), CONDITION, boolean=True)
+
+
+def test_a_hostile_file_says_only_so_much() -> None:
+    assert len(read("f.yaml", "a: 1\n" * 5000).problems) == 100
