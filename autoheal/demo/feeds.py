@@ -1,7 +1,7 @@
 """The demo's data as feeds: rows in their own time order, with features as JSON values and the truth. Reads package
 files; pure otherwise.
 
-The bike feed starts in 2011; loans are moved as a block (order and spacing kept) so that they fall into the same time.
+The bike feed starts in 2011; loans are moved and stretched as a block (order and proportions kept) to the same time.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from importlib import resources
 #: The first day that the models see in service; everything before is their training data.
 START = datetime(2011, 7, 1, tzinfo=UTC)
 END = datetime(2012, 12, 31, 23, tzinfo=UTC)
-#: The first analysis row of the loans is moved to this day.
-LOANS_START = datetime(2011, 9, 1, tzinfo=UTC)
 LOANS_REFERENCE = 20_000
+#: The loans come from ten months of 2018 and 2019; every interval is made this much longer, so that they last as long
+#: as the bikes. Their order stays.
+LOANS_STRETCH = 1.8
 #: A busy hour has more rentals than the median hour of the first half-year.
 BUSY = 84
 
@@ -57,15 +58,14 @@ def _bike_row(raw: dict[str, str], *, busy: bool) -> Row:
 def loans() -> tuple[Row, ...]:
     """Car loans; the label is 1 for a repaid one."""
     raws = _read("loans")
-    shift = LOANS_START - datetime.fromisoformat(raws[LOANS_REFERENCE]["time"]).replace(tzinfo=UTC)
-    return tuple(_loan_row(raw, shift) for raw in raws)
+    first = datetime.fromisoformat(raws[LOANS_REFERENCE]["time"])
+    return tuple(_loan_row(raw, datetime.fromisoformat(raw["time"]) - first) for raw in raws)
 
 
-def _loan_row(raw: dict[str, str], shift: timedelta) -> Row:
+def _loan_row(raw: dict[str, str], after: timedelta) -> Row:
     features: dict[str, Value] = {name: float(raw[name]) for name in LOAN_NUMBERS}
     features.update({name: raw[name] for name in LOAN_CATEGORIES})
-    time = datetime.fromisoformat(raw["time"]).replace(tzinfo=UTC) + shift
-    return Row(time, raw["id"], features, float(raw["repaid"]))
+    return Row(START + LOANS_STRETCH * after, raw["id"], features, float(raw["repaid"]))
 
 
 @cache

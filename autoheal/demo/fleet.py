@@ -74,7 +74,7 @@ FLEET: tuple[DemoModel, ...] = (
         feeds.loans,
         "accuracy",
         165,
-        DAY,
+        3 * DAY,
         ("loan_length", 12.0),
     ),
 )

@@ -75,10 +75,8 @@ class Player:
         arrived = [broken(row.features, row.time, self.faults.upstream) for row in rows]
         body = {
             "id": f"{model.name}-{rows[0].id}",
-            "rows": [
-                {"id": row.id, "time": row.time.isoformat(), "features": features}
-                for row, features in zip(rows, arrived, strict=True)
-            ],
+            "time": rows[-1].time.isoformat(),
+            "rows": [{"id": row.id, "features": sent} for row, sent in zip(rows, arrived, strict=True)],
         }
         answered: dict[str, float] = {}
         try:

@@ -29,7 +29,7 @@ from autoheal.errors import AutohealError, DoorError
 #: From then on the demo may end, as soon as nothing is open.
 QUIET_END = datetime(2012, 11, 15, tzinfo=UTC)
 #: Real seconds between the clock's start and the first row.
-LEAD = 2.0
+LEAD = 5.0
 
 Watcher = Callable[[Workspace, asyncio.Event], Awaitable[None]]
 
