@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -57,9 +58,12 @@ Features = Annotated[dict[str, Value], Field(max_length=2000)]
 
 
 class Row(BaseModel):
+    """``time`` is the row's own; by default the request's."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Id | None = None
+    time: Unix | AwareDatetime | None = None
     features: Features
 
 
@@ -82,10 +86,10 @@ class Request(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as the gateway works with it: an id for it and for each row, times in unix seconds."""
+    """A request as the gateway works with it: an id for it, an id and a time (unix seconds) for each row."""
 
     id: str
-    time: float
+    times: tuple[float, ...]
     ids: tuple[str, ...]
     features: tuple[Mapping[str, Any], ...]
 
@@ -111,14 +115,20 @@ def parse(body: bytes, *, fresh_id: str, now: float) -> Asked:
         where = ".".join(str(part) for part in first["loc"])
         raise BadRequestError(status, f"{where}: {first['msg']}" if where else first["msg"]) from error
     whole = request.id or fresh_id
-    time = request.time
-    seconds = now if time is None else time if isinstance(time, float) else time.timestamp()
+    whole_time = _seconds(request.time, now)
     if request.rows is None:
-        return Asked(whole, seconds, (whole,), (_plain(request.features or {}),))
+        return Asked(whole, (whole_time,), (whole,), (_plain(request.features or {}),))
     ids = tuple(row.id or f"{whole[:190]}:{place}" for place, row in enumerate(request.rows))
     if len(set(ids)) < len(ids):
         raise BadRequestError(422, "rows: two rows have the same id")
-    return Asked(whole, seconds, ids, tuple(_plain(row.features) for row in request.rows))
+    times = tuple(_seconds(row.time, whole_time) for row in request.rows)
+    return Asked(whole, times, ids, tuple(_plain(row.features) for row in request.rows))
+
+
+def _seconds(time: float | datetime | None, default: float) -> float:
+    if time is None:
+        return default
+    return time.timestamp() if isinstance(time, datetime) else time
 
 
 def response(asked: Asked, served: Served) -> dict[str, Any]:
@@ -144,7 +154,7 @@ def records(model: str, asked: Asked, served: Served) -> list[dict[str, Any]]:
             "model": model,
             "version": served.version,
             "id": row,
-            "time": asked.time,
+            "time": time,
             "features": features,
             "prediction": prediction,
             "score": score,
@@ -152,8 +162,8 @@ def records(model: str, asked: Asked, served: Served) -> list[dict[str, Any]]:
             "error": served.error,
             "by": served.by,
         }
-        for row, features, prediction, score in zip(
-            asked.ids, asked.features, predictions, scores, strict=True
+        for row, time, features, prediction, score in zip(
+            asked.ids, asked.times, asked.features, predictions, scores, strict=True
         )
     ]
 

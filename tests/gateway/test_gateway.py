@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections import Counter
 
 import httpx
@@ -252,20 +253,43 @@ async def test_one_refused_record_does_not_cost_its_neighbours(server, tmp_path)
     assert 'state="refused"} 1.0' in page
 
 
-async def test_stopping_finishes_what_was_begun_and_sends_what_is_left(server, tmp_path):
+async def test_stopping_finishes_what_was_begun_and_sends_what_is_left(tmp_path):
+    begun, go_on = 0, asyncio.Event()
+
+    async def slow(reader, writer):
+        nonlocal begun
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        await reader.readexactly(int(head.split("content-length: ")[1].split("\r")[0]))
+        begun += 1
+        await go_on.wait()
+        writer.write(b'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 19\r\n\r\n{"predictions":[7]}')
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(slow, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with sink() as told:
-        with gateway(tmp_path, url=server.url, weights={"slow": 100}, telemetry={"url": told.url}) as gate:
+        with gateway(tmp_path, url=url, timeout="20s", telemetry={"url": told.url}) as gate:
             async with caller(gate) as http:
                 asked = [asyncio.create_task(predict(http, f"r{n}")) for n in range(20)]
-                await asyncio.sleep(0.04)
-                status = await asyncio.to_thread(gate.stop)
-                answers = await asyncio.gather(*asked, return_exceptions=True)
-    good = [a for a in answers if isinstance(a, httpx.Response) and a.status_code == 200]
-    refused = [a for a in answers if isinstance(a, httpx.ConnectError)]  # came after we stopped listening
-    assert status == 0
-    assert good
-    assert len(good) + len(refused) == 20
-    assert len(told.records) == len(good)
+                await until(lambda: begun == 20)
+                stopping = asyncio.create_task(asyncio.to_thread(gate.stop))
+                await until(lambda: not listening(gate.port))
+                go_on.set()
+                answers = await asyncio.gather(*asked)
+                assert await stopping == 0
+    assert {a.status_code for a in answers} == {200}
+    assert {a.json()["by"] for a in answers} == {"champion"}
+    assert sorted(r["id"] for r in told.records) == sorted(f"r{n}" for n in range(20))
+    server.close()
+    await server.wait_closed()
+    await asyncio.sleep(0.05)
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_weights_and_keys_survive_kill_9(server, tmp_path):
