@@ -4,7 +4,7 @@ Rows served while a feature was broken must never reach a trainer: a column that
 emptiness is normal. Such stretches are found by the share of missing values in short runs of rows; rows in them are
 dropped, and when the newest rows are broken, or too many are, everything is refused. What surprises: the held-back
 rows are by default every third one of the newest part and not its end, because labels that come in runs make a block
-of neighbours say anything at all; the end alone is the stricter choice where neighbours in time are much alike.
+of neighbours say anything at all; the end alone is the choice where neighbours in time are much alike.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from autoheal.domain.names import Task
 from autoheal.domain.specs import FeatureSpec, ModelSpec
 
 Row = Mapping[str, Any]
-Held = Literal["spread", "newest"]
 #: Rows in a run whose share of missing values is looked at.
 RUN: Final = 50
 #: A run is broken when its missing share exceeds the usual one by this much.
@@ -66,10 +65,14 @@ def clean(spec: ModelSpec, newest_first: Sequence[Row], usual_missing: Mapping[s
     return Cleaned(kept, dropped)
 
 
-def split(rows: Sequence[Row], share: float, how: Held = "spread") -> tuple[list[Row], list[Row]]:
-    """(to learn from, held back), ``share`` of all held back: every third row of the newest part, or its very end."""
-    spread = STRIDE if share * STRIDE <= 1.0 else max(int(1.0 / share), 1)
-    stride = spread if how == "spread" else 1
+def split(rows: Sequence[Row], share: float, *, spread: bool = True) -> tuple[list[Row], list[Row]]:
+    """(to learn from, held back): every third row of the newest part, so that ``share`` of all is held back.
+
+    Without ``spread`` the newest rows themselves are held back: honest about the weeks to come where the world keeps
+    changing, but blind to what those rows could have taught, and misleading where labels come in blocks.
+    """
+    wide = STRIDE if share * STRIDE <= 1.0 else max(int(1.0 / share), 1)
+    stride = wide if spread else 1
     first = len(rows) - round(min(share * stride, 1.0) * len(rows))
     held = set(range(len(rows) - 1, first - 1, -stride))
     return (

@@ -16,7 +16,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, Field
 
 from autoheal.actions import baseline, dataset
-from autoheal.actions.cleaning import Cleaned, Held, Row, clean, one_class, split
+from autoheal.actions.cleaning import Cleaned, Row, clean, one_class, split
 from autoheal.actions.contract import ActionContext, ActionParams, Done, NotDone
 from autoheal.actions.targets import jobs
 from autoheal.domain.durations import Duration
@@ -38,7 +38,6 @@ class ValidateParams(ActionParams):
     since: AwareDatetime | None = None
     window: Duration | None = None
     holdout: float = Field(default=0.2, gt=0.0, le=0.5)
-    held: Held = "spread"
     held: Literal["spread", "newest"] = "spread"
 
 

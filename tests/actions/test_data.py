@@ -138,7 +138,7 @@ def test_the_split_keeps_its_share_and_every_row(count, share):
 
 
 def test_the_very_end_may_be_held_back_instead():
-    learn, held = split(plain(100), 0.2, "newest")
+    learn, held = split(plain(100), 0.2, spread=False)
     assert [r["id"] for r in held] == [f"r{n}" for n in range(80, 100)]
     assert len(learn) == 80
 
