@@ -26,6 +26,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("resume", "lift a pause"),
     ("reload", "have the daemon read its configuration again"),
     ("check", "check configuration files"),
+    ("test", "play policy tests"),
     ("gateway", "run the gateway in front of model servers"),
     ("demo", "watch real models drift, break and heal"),
 )

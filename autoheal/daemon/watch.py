@@ -18,7 +18,7 @@ from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock
 from autoheal.daemon.news import facts_are_news, label_floor
 from autoheal.domain.events import ChampionObserved, Event, FactsObserved
-from autoheal.domain.names import Health, ModelName, Version
+from autoheal.domain.names import Health, ModelName, Verdict, Version
 from autoheal.domain.records import Facts, ModelState
 from autoheal.domain.specs import ModelSpec
 from autoheal.domain.world import World
@@ -55,7 +55,8 @@ class Watch:
         concerned = any(i.open and spec.name in i.models for i in world.incidents.values())
         if facts_are_news(facts, state.facts, concerned=concerned):
             events.append(FactsObserved(spec.name, facts))
-        await self._mark_good(state, champion, facts)
+        if _proved(world, spec, champion.version):
+            await self._mark_good(state, champion, facts)
         return tuple(events)
 
     async def _facts(self, world: World, spec: ModelSpec, champion: Champion) -> Facts:
@@ -116,4 +117,18 @@ def _observed(model: ModelName, champion: Champion) -> ChampionObserved:
         previous=Version(champion.previous),
         since=champion.since,
         by=champion.by,
+    )
+
+
+def _proved(world: World, spec: ModelSpec, version: str) -> bool:
+    """Whether some performance finding speaks *for* this very version; a model without that monitor needs none."""
+    if all(m.kind != "performance" for m in spec.monitors):
+        return True
+    return any(
+        f.target == spec.name
+        and f.monitor == "performance"
+        and f.version == version
+        and f.verdict is Verdict.OK
+        and f.n
+        for f in world.findings.values()
     )

@@ -15,7 +15,7 @@ from typing import Literal
 
 from autoheal.domain import events as ev
 from autoheal.domain.events import Event
-from autoheal.domain.names import ApprovalId, DecisionId, IncidentState, Mode
+from autoheal.domain.names import AlarmState, ApprovalId, DecisionId, IncidentState, Mode
 from autoheal.domain.reason import Reason, all_of
 from autoheal.domain.records import Approval, Decision, Incident
 from autoheal.domain.specs import ApprovalRule, PolicySpec
@@ -51,6 +51,25 @@ def track_held(world: World, now: datetime) -> tuple[Event, ...]:
                 holds = conditions.answer(world, incident, line, policy.on_no_data, now).holds is True
                 if holds != (key in world.held):
                     return (ev.ConditionHeld(key, now if holds else None),)
+    return ()
+
+
+def reopen(world: World, now: datetime) -> tuple[Event, ...]:
+    """An escalated incident with a symptom that came after the escalation is looked at again, if some policy still
+    has something to try."""
+    for incident in world.incidents.values():
+        if (
+            incident.state is not IncidentState.ESCALATED
+            or incident.needs_person
+            or incident.escalated_at is None
+        ):
+            continue
+        for key in incident.alarms:
+            alarm = world.alarms.get(key)
+            if alarm is None or alarm.state is not AlarmState.FIRING or alarm.since <= incident.escalated_at:
+                continue
+            if consider(world, incident, now).verdict not in {"nothing", "exhausted"}:
+                return (ev.IncidentReopened(incident.id, f"{alarm.target} {alarm.path} joined"),)
     return ()
 
 

@@ -31,7 +31,9 @@ def gather(world: World, now: datetime) -> tuple[Event, ...]:
     """Open an incident for, or join to one, the first firing alarm that belongs to none."""
     claimed = {key for i in world.incidents.values() if i.open for key in i.alarms}
     for key, alarm in world.alarms.items():
-        if alarm.state is not AlarmState.FIRING or key in claimed or is_silenced(world, alarm, now):
+        if alarm.state is not AlarmState.FIRING or alarm.ok_since is not None or key in claimed:
+            continue
+        if is_silenced(world, alarm, now):
             continue
         target = _belongs_to(world, alarm)
         incident = open_incident(world, target)
@@ -58,7 +60,7 @@ def _worsened(world: World) -> tuple[Event, ...]:
 
 
 def merge(world: World, _now: datetime) -> tuple[Event, ...]:
-    """A model's own young incident is swallowed by its feed's: the broken feed explains it.
+    """A model's own incident that began with its feed's or later is swallowed: the broken feed explains it.
 
     Only while nobody acts on it: a run under way ends first.
     """
@@ -69,7 +71,7 @@ def merge(world: World, _now: datetime) -> tuple[Event, ...]:
             own = open_incident(world, name, exact=True)
             if own is None or own.state not in {IncidentState.OPEN, IncidentState.ESCALATED}:
                 continue
-            if _any_open_approval(world, own):
+            if own.opened_at < incident.started_at or _any_open_approval(world, own):
                 continue
             grown = ev.IncidentGrew(
                 incident.id,
@@ -79,22 +81,6 @@ def merge(world: World, _now: datetime) -> tuple[Event, ...]:
                 min(incident.started_at, own.started_at),
             )
             return (ev.IncidentMerged(own.id, incident.id), grown)
-    return ()
-
-
-def reopen(world: World, _now: datetime) -> tuple[Event, ...]:
-    """An escalated incident with a symptom that came after the escalation is looked at again."""
-    for incident in world.incidents.values():
-        if (
-            incident.state is not IncidentState.ESCALATED
-            or incident.needs_person
-            or incident.escalated_at is None
-        ):
-            continue
-        for key in incident.alarms:
-            alarm = world.alarms.get(key)
-            if alarm and alarm.state is AlarmState.FIRING and alarm.since > incident.escalated_at:
-                return (ev.IncidentReopened(incident.id, f"{alarm.target} {alarm.path} joined"),)
     return ()
 
 

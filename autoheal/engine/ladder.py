@@ -79,7 +79,7 @@ def _look(world: World, incident: Incident, policy: PolicySpec, index: int, now:
     )
     if node.holds is True:
         return Climb(node, plan, index)
-    until = _worth_waiting(rung, incident, now)
+    until = _worth_waiting(rung, node, incident, now)
     if node.holds is None or until is not None:
         label = f"{rung.runbook} (waited for)"
         return Climb(
@@ -92,6 +92,9 @@ def _look(world: World, incident: Incident, policy: PolicySpec, index: int, now:
     return Climb(node)
 
 
-def _worth_waiting(rung: Rung, incident: Incident, now: datetime) -> datetime | None:
+def _worth_waiting(rung: Rung, node: Reason, incident: Incident, now: datetime) -> datetime | None:
+    """Waiting helps where labels are still to come or an expression may turn true; not for what is not there."""
     until = incident.opened_at + rung.wait
-    return until if rung.wait > timedelta(0) and now < until else None
+    may_come = (rung.when.expr, f"fresh labels {rung.when.fresh_labels}")
+    hopeless = any(c.holds is False and c.label not in may_come for c in node.children)
+    return until if rung.wait > timedelta(0) and now < until and not hopeless else None

@@ -1,4 +1,5 @@
-"""Which policies speak about a target. Pure. A selector that matches nothing matches nothing."""
+"""Which policies speak about a target. Pure. A selector that names nothing matches nothing; one that names
+only labels means any model that has them."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def selects(world: World, match: Selector, target: str, models: tuple[ModelName,
 
 def _selects_model(world: World, match: Selector, name: ModelName) -> bool:
     spec = world.config.models.get(name)
-    if spec is None or not any(fnmatchcase(name, glob) for glob in match.models):
+    if spec is None or not (match.models or match.labels):
+        return False
+    if match.models and not any(fnmatchcase(name, glob) for glob in match.models):
         return False
     return all(spec.labels.get(label) in values for label, values in match.labels.items())
 

@@ -27,6 +27,8 @@ def start(world: World, now: datetime) -> tuple[Event, ...]:
             inputs={
                 "reason": f"asked by {request.actor}",
                 "incident": "",
+                "cause": "",
+                "since": "",
                 **request.inputs,
                 "model": request.model,
             },

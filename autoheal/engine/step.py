@@ -27,7 +27,6 @@ RULES: tuple[Rule, ...] = (
     health.derive,
     incidents.gather,
     incidents.merge,
-    incidents.reopen,
     cause.diagnose,
     runs.advance,
     verify.after_runs,
@@ -35,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     approvals.advance,
     requests.start,
     decide.track_held,
+    decide.reopen,
     decide.choose,
 )
 

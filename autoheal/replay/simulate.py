@@ -24,6 +24,10 @@ from autoheal.engine.step import step
 Effect = Callable[[World, DueStep, datetime], tuple[Event, ...]]
 
 
+#: Somebody who looks at the world and says something.
+Person = Callable[[World], tuple[Event, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one execution of an action ends: after ``takes``, with ``outputs``, or with ``error``."""
@@ -37,10 +41,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """``facts`` are (time, event); ``actions`` the outcomes of each action by name, one an attempt, the last one
+    """``facts`` are (time, event) or (time, what somebody does who sees the world then); ``actions`` the outcomes of each action by name, one an attempt, the last one
     repeating."""
 
-    facts: tuple[tuple[datetime, Event], ...]
+    facts: tuple[tuple[datetime, Event | Person], ...]
     actions: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
 
     def outcome(self, due: DueStep) -> Outcome:
@@ -62,7 +66,7 @@ class Simulation:
 class _Machine:
     script: Script
     world: World
-    agenda: list[tuple[datetime, int, Event]] = field(default_factory=list)
+    agenda: list[tuple[datetime, int, Event | Person]] = field(default_factory=list)
     order: itertools.count[int] = field(default_factory=itertools.count)
     entries: list[Entry] = field(default_factory=list)
     applied: dict[StepKey, int] = field(default_factory=dict)
@@ -95,7 +99,7 @@ class _Machine:
             for event in outcome.effect(self.world, due, end):
                 self.push(end, event)
 
-    def push(self, at: datetime, item: Event) -> None:
+    def push(self, at: datetime, item: Event | Person) -> None:
         heapq.heappush(self.agenda, (at, next(self.order), item))
 
 
@@ -133,7 +137,8 @@ def _play(machine: _Machine, until: datetime) -> None:
             return
         if due is not None and due <= now:
             at, _, item = heapq.heappop(machine.agenda)
-            machine.feed(item, at)
+            for event in item(machine.world) if callable(item) else (item,):
+                machine.feed(event, at)
         else:
             machine.wake = None
             machine.feed(ev.Ticked(), now)

@@ -17,7 +17,15 @@ from autoheal.replay.simulate import Outcome, Script, Simulation, simulate
 from tests.engine.build import T0, facts, finding, release, start
 
 VERDICTS = st.sampled_from(["ok", "breach", "no_data", "error", "not_yet"])
-PATHS = st.sampled_from(["performance/accuracy", "data_quality/amount", "data_quality/country", "data_drift/amount", "serving/errors"])
+PATHS = st.sampled_from(
+    [
+        "performance/accuracy",
+        "data_quality/amount",
+        "data_quality/country",
+        "data_drift/amount",
+        "serving/errors",
+    ]
+)
 TARGETS = st.sampled_from(["fraud", "churn", "nobody", "source:push"])
 
 
@@ -46,7 +54,10 @@ def some_facts(draw: st.DrawFn) -> list[tuple[object, Event]]:
 def scripts(draw: st.DrawFn) -> Script:
     pieces = draw(st.lists(some_facts(), max_size=25))
     outcome = st.sampled_from([Outcome(), Outcome(error="boom"), Outcome(error="slow", retryable=True)])
-    actions = {name: (draw(outcome), draw(outcome)) for name in ("pipeline.train", "traffic.shift", "traffic.fallback")}
+    actions = {
+        name: (draw(outcome), draw(outcome))
+        for name in ("pipeline.train", "traffic.shift", "traffic.fallback")
+    }
     return Script((*start(), *(fact for piece in pieces for fact in piece)), actions)
 
 
@@ -76,7 +87,13 @@ def one_run_a_model(world: World) -> None:
 def no_training_was_begun_on_broken_data(world: World, event: Event) -> None:
     if not isinstance(event, ev.RunStarted) or event.run.runbook.name != "retrain" or event.run.actor:
         return
-    broken = [a for a in world.alarms.values() if a.target == event.run.model and a.path.startswith("data_quality/") and a.state in {"firing", "pending"}]
+    broken = [
+        a
+        for a in world.alarms.values()
+        if a.target == event.run.model
+        and a.path.startswith("data_quality/")
+        and a.state in {"firing", "pending"}
+    ]
     assert not broken
 
 
