@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import secrets
 import signal
 import socket
 from collections.abc import Iterator
@@ -47,7 +46,7 @@ async def serve(settings: GatewaySettings, clock: Clock | None = None) -> None:
         url=telemetry.url if telemetry else None,
         socket=str(telemetry.socket) if telemetry and telemetry.socket else None,
     )
-    gateway = Gateway(settings, Table(settings), sender, clock, f"g{os.getpid()}-{secrets.token_hex(4)}")
+    gateway = Gateway(settings, Table(settings), sender, clock, _name(clock))
     server = _server(gateway)
     sending = asyncio.create_task(sender.run(), name="telemetry sender")
     try:
@@ -59,6 +58,11 @@ async def serve(settings: GatewaySettings, clock: Clock | None = None) -> None:
     finally:
         await sender.close(sending)
         await gateway.close()
+
+
+def _name(clock: Clock) -> str:
+    """What tells this process's own request ids from those of an earlier one."""
+    return f"g{os.getpid()}-{int(clock.now().timestamp() * 1000):x}"
 
 
 def _server(gateway: Gateway) -> _Server:

@@ -22,7 +22,7 @@ from autoheal.actions.targets import artefact, champion, versions
 from autoheal.actions.targets.champion import Champion, Good, Moved
 from autoheal.actions.targets.names import checked
 from autoheal.actions.targets.versions import CANDIDATES, VERSIONS, NewVersion, VersionInfo
-from autoheal.durable import LockedError, locked, make_folder, replace_file
+from autoheal.durable import locked, make_folder, replace_file
 from autoheal.errors import ActionError, ActionRefused
 
 
@@ -215,21 +215,23 @@ class Registry:
                 return folder / shelf / name
         raise ActionRefused(f"{model} has no version {name}")
 
-    @contextlib.contextmanager
-    def _writing(self, model: str, *, make: bool = False) -> Iterator[Path]:
-        """The model's folder under its lock, mended first."""
+    def _writing(self, model: str, *, make: bool = False) -> contextlib.AbstractContextManager[Path]:
         folder = self._folder(model)
         if make:
             make_folder(folder)
         elif not folder.is_dir():
             raise ActionRefused(f"the registry has no model {model}")
-        try:
-            with locked(folder / ".lock"):
-                champion.reconcile(folder)
-                for shelf in (VERSIONS, CANDIDATES):
-                    versions.tidy(folder / shelf)
-                yield folder
-        except LockedError as error:
-            raise ActionError(f"registry: {error}", retryable=True) from error
-        except OSError as error:
-            raise ActionError(f"registry: {error}", retryable=True) from error
+        return _locked(folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[Path]:
+    """A model's folder under its lock, mended first."""
+    try:
+        with locked(folder / ".lock"):
+            champion.reconcile(folder)
+            for shelf in (VERSIONS, CANDIDATES):
+                versions.tidy(folder / shelf)
+            yield folder
+    except OSError as error:  # LockedError too
+        raise ActionError(f"registry: {error}", retryable=True) from error
