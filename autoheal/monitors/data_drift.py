@@ -123,7 +123,7 @@ def compare(
     window = psi.windows(reference, current)
     # The error of the references is common to all windows: no PSI below it is ever evidence.
     eps0 = max(harmless, *(psi.least_eps0(r.counts.sum(), len(r.counts)) for r in references))
-    log_e = psi.log_e(window.statistic, window.n_eff, window.df, eps0)
+    log_e = psi.evidence(window, eps0)
     found = []
     for i, (r, column) in enumerate(zip(references, columns, strict=True)):
         distance, ks_log_e = _ks(r, column)
