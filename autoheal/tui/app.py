@@ -7,6 +7,9 @@ ends nothing but itself.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 from pathlib import Path
 from typing import ClassVar
 
@@ -67,6 +70,15 @@ class DashboardApp(App[None]):
         await self.push_screen("Fleet")
         self.run_worker(report(self.feed, self.post_message), name="connection", exclusive=True)
         self.set_interval(BEAT, self._beat)
+        self._heed_signals()
+
+    def _heed_signals(self) -> None:
+        """Leave the terminal as it was when told to go; where somebody else minds the signals, they go first."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
+                    loop.add_signal_handler(number, lambda n=number: self.exit(return_code=128 + n))
 
     # --- what is known, and painting it --------------------------------------------------------------------------
 

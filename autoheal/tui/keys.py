@@ -40,7 +40,7 @@ KEYS = (
         "filter",
         "/",
         "filter",
-        "narrow the list: text, !text, state:firing, owner:risk-ml",
+        "narrow: text !text state:firing owner:risk-ml",
         LISTS,
         5,
     ),

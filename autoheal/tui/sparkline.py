@@ -19,6 +19,9 @@ _LATE = 2.5
 #: A flat line stays flat: the scale spans at least this share of the largest value.
 _LEAST_SPAN = 0.25
 
+#: Past this a number is a mistake and would overflow the scale.
+_ABSURD = 1e100
+
 Value = float | None
 Point = tuple[datetime, Value]
 
@@ -51,7 +54,7 @@ def sparkline(
     """Exactly ``width`` columns, the newest at the right; more values than columns are averaged in groups."""
     if width <= 0:
         return ""
-    clean = [v if v is not None and isfinite(v) else None for v in values]
+    clean = [v if v is not None and isfinite(v) and abs(v) < _ABSURD else None for v in values]
     shown = squeeze(clean, width)
     known = [v for v in shown if v is not None]
     if not known:

@@ -80,12 +80,13 @@ def _breaches(frame: Frame, incident: Incident) -> list[Finding]:
 def _why(frame: Frame, findings: list[Finding], width: int, most: int) -> list[Line]:
     """A line a finding; what there is no room for is counted."""
     lines: list[Line] = []
-    for finding in findings[:most]:
+    shown = findings[:most]
+    for finding in shown:
         alarm = frame.world.alarms.get(finding.key)
         held = f" for {span(frame.now - alarm.since)}" if alarm and alarm.state == "firing" else ""
         over = " (gone)" if finding.verdict is Verdict.OK else ""
         against = f", was {exact(finding.reference)}" if finding.reference else ""
-        more = len(findings) - most if finding is findings[most - 1] else 0
+        more = len(findings) - most if finding is shown[-1] else 0
         rest = f"; {more} more" if more > 0 else ""
         text = f"{_subject(finding)} {exact(finding.value)}{against}{held}{over}{rest}"
         lines += _field("" if lines else "why", text, width, most=1)

@@ -76,9 +76,9 @@ def run_table(frame: Frame, width: int) -> Table:
     columns = (
         Column("STATE", 11),
         Column("ID", 6),
-        Column("RUNBOOK", 10, longest([clean(r.runbook.name) for r in found], 10, 20)),
+        Column("RUNBOOK", 9, longest([clean(r.runbook.name) for r in found], 9, 20)),
         Column("MODEL", 12, longest([clean(r.model) for r in found], 12, 26)),
-        Column("STEPS", 10, 20),
+        Column("STEPS", 6, 20),
         Column("STARTED", 11 if dated or frame.times == "relative" else 8),
         Column("TOOK", 6, right=True),
         Column("FOR", 8, 40),

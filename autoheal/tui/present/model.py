@@ -8,20 +8,19 @@ from autoheal.domain.finding import Finding
 from autoheal.domain.names import Verdict
 from autoheal.domain.records import ModelState
 from autoheal.tui.glyphs import INCIDENT, MODEL, VERDICT
+from autoheal.tui.present.chart import chart_lines
 from autoheal.tui.present.columns import Column, layout, row
 from autoheal.tui.present.detail import MONITORS
 from autoheal.tui.present.fleet import worst
 from autoheal.tui.present.history import history, spark
 from autoheal.tui.present.incidents import what
 from autoheal.tui.present.line import Line, Span, cut, line, rule
-from autoheal.tui.present.numbers import count, evidence, exact, short
+from autoheal.tui.present.numbers import count, evidence, exact
 from autoheal.tui.present.standing import look_of, models_of
 from autoheal.tui.present.text import clean, span
 from autoheal.tui.present.times import clock, spans_days
-from autoheal.tui.sparkline import Value, columns, with_gaps
+from autoheal.tui.sparkline import with_gaps
 from autoheal.tui.viewstate import Frame
-
-_CHART = 5
 
 
 def model_lines(frame: Frame, name: str, width: int) -> list[Line]:
@@ -33,7 +32,7 @@ def model_lines(frame: Frame, name: str, width: int) -> list[Line]:
         cut(content, width)
         for content in (
             *_head(frame, state),
-            *_chart(frame, state, width),
+            *_performance(frame, state, width),
             *_findings(frame, state, width),
             *_versions(frame, state, width),
             *_incidents(frame, state, width),
@@ -57,52 +56,17 @@ def _head(frame: Frame, state: ModelState) -> list[Line]:
     ]
 
 
-def _chart(frame: Frame, state: ModelState, width: int) -> list[Line]:
+def _performance(frame: Frame, state: ModelState, width: int) -> list[Line]:
+    """The performance metric drawn large; nothing while there is no history of it."""
     finding = worst(frame.index.findings.get(state.name, ()), "performance")
     points = history(frame, finding) if finding else ()
-    known = [v for _, v in points if v is not None]
-    if finding is None or not known:
+    if finding is None or len(points) < 2:
         return []
-    values: list[Value] = with_gaps(points, frame.now)
-    wide = max(10, width - 20)
-    values = [values[i * len(values) // wide] for i in range(wide)] if len(values) < wide else values
-    reference = finding.reference
-    low, high = _scale([*known, *([reference] if reference is not None else [])])
-    drawn = columns(values, wide, _CHART, low, high)
-    lag = (
-        f", labels lag {span(spec.label_lag)}"
-        if (spec := frame.world.config.models.get(state.name)) and spec.label_lag
-        else ""
-    )
+    spec = frame.world.config.models.get(state.name)
+    lag = f", labels lag {span(spec.label_lag)}" if spec and spec.label_lag else ""
     past = span(points[-1][0] - points[0][0])
-    title = f"{clean(finding.subject)}, last {past}{lag}"
-    lines = [rule(width, (1, title))]
-    mark = None if reference is None else _CHART - 1 - _level(reference, low, high)
-    for number, text in enumerate(drawn):
-        lines.append(_chart_row(number, text, low, high, mark, reference))
-    return lines
-
-
-def _scale(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    room = max((high - low) * 0.15, abs(high) * 0.05, 1e-9)
-    return low - room, high + room
-
-
-def _level(value: float, low: float, high: float) -> int:
-    return min(_CHART - 1, max(0, int((value - low) / (high - low) * _CHART)))
-
-
-def _chart_row(
-    number: int, text: str, low: float, high: float, mark: int | None, reference: float | None
-) -> Line:
-    edge = {0: short(high), _CHART - 1: short(low)}.get(number, "")
-    if number == mark:
-        shown = "".join("╌" if c == " " else c for c in text)
-        return line(
-            (f"{short(reference):>6} ", "accent"), ("┼", "rule"), (shown, "spark"), (" baseline", "accent")
-        )
-    return line((f"{edge:>6} ", "dim"), ("┤", "rule"), (text, "spark"))
+    drawn = chart_lines(with_gaps(points, frame.now), finding.reference, width)
+    return [rule(width, (1, f"{clean(finding.subject)}, last {past}{lag}")), *drawn] if drawn else []
 
 
 def _findings(frame: Frame, state: ModelState, width: int) -> list[Line]:

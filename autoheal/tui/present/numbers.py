@@ -53,7 +53,9 @@ def evidence(log_e: float | None) -> str:
     if log_e is None or not isfinite(log_e):
         return ""
     if log_e >= log(1e6):
-        return f"e=10^{log_e / log(10):.0f}"
+        return f"e=10^{min(log_e / log(10), 999):.0f}"
+    if log_e < log(1e-3):
+        return "e≈0"
     value = exp(log_e)
     return f"e={count(round(value))}" if value >= 100 else f"e={value:.3g}"
 

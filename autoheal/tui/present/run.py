@@ -32,7 +32,7 @@ def run_lines(frame: Frame, run_id: str, width: int) -> list[Line]:
     specs = {spec.id: spec for spec in run.runbook.steps}
     lines = [*_head(frame, run, width), (), _titles(sizes)]
     for number, step in enumerate(run.steps, 1):
-        lines += _step(frame, step, specs.get(step.id), number, sizes, width)
+        lines += _step(frame, step, specs.get(step.id), number, width)
     lines += [(), *_journal(run, width), (), rule(width, (1, "log"))]
     return lines + _log(frame, run, width)
 
@@ -61,9 +61,8 @@ def _titles(sizes: tuple[int, ...]) -> Line:
     return (Span("   "), *row(cells, _COLUMNS, sizes))
 
 
-def _step(
-    frame: Frame, step: Step, spec: StepSpec | None, number: int, sizes: tuple[int, ...], width: int
-) -> list[Line]:
+def _step(frame: Frame, step: Step, spec: StepSpec | None, number: int, width: int) -> list[Line]:
+    sizes = layout(_COLUMNS, width - 4)
     look = STEP[step.state]
     most = spec.retry.attempts if spec else 1
     took = (step.ended_at or frame.now) - step.started_at if step.started_at else None
@@ -76,7 +75,7 @@ def _step(
         line(span(took) if took is not None else "–"),
         line((note, "firing" if step.error else "")),
     )
-    lines = [(Span(" " if step.started_at is None else " "), Span("  "), *row(cells, _COLUMNS, sizes))]
+    lines = [(Span("   "), *row(cells, _COLUMNS, sizes))]
     if step.error and len(clean(step.error)) > sizes[-1]:
         lines += wrapped(line("       "), step.error, width, role="firing", most=6)
     return lines

@@ -48,6 +48,8 @@ def zone_name(frame: Frame) -> str:
 
 def wall_clock(frame: Frame) -> str:
     """The daemon's time for the title, dated when it is not today's."""
+    if frame.snapshot is None:
+        return ""
     shown = frame.now.astimezone(frame.zone)
     foreign = abs(frame.now - frame.wall) > _ANOTHER_DAY
     pattern = "%Y-%m-%d %H:%M" if foreign else "%H:%M:%S"

@@ -10,7 +10,7 @@ from collections import Counter
 
 from autoheal.domain.names import RunState
 from autoheal.tui.glyphs import MODEL, ModelLook
-from autoheal.tui.present.line import Line, Span, beside, join, line, rule, width_of
+from autoheal.tui.present.line import Line, Span, beside, join, line, rule, width_of, wrapped
 from autoheal.tui.present.numbers import count
 from autoheal.tui.present.standing import look_of, models_of
 from autoheal.tui.present.text import clean, cut
@@ -108,6 +108,22 @@ def _needs(frame: Frame, gap: str) -> Line:
     if not asked + alone:
         return ()
     return (Span(gap), *line((f" needs you {asked + alone} ", "needs")))
+
+
+def apology(frame: Frame, width: int) -> list[Line]:
+    """What keeps the screen empty while no daemon was heard yet."""
+    if frame.snapshot is not None or not frame.link.detail:
+        return []
+    return [
+        (),
+        *wrapped(line(" "), frame.link.detail, width, role="pending"),
+        line(
+            (
+                " is the daemon running? (autoheal run)  This screen goes on by itself as soon as it answers.",
+                "dim",
+            )
+        ),
+    ]
 
 
 def tab_line(frame: Frame, width: int, view: str) -> Line:

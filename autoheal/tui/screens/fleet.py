@@ -25,10 +25,11 @@ class FleetBoard(Listing):
         self.rows.styles.height = max(1, min(rows, room))
 
     def fill_below(self, frame: Frame, width: int, height: int) -> int | None:
+        self.set_class(frame.snapshot is None, "-bare")
         rows = self.rows.styles.height
         used = int(rows.value) if rows is not None else 0
         self.sheet("pane").show(pane_lines(frame, self.rows.key, width, height - 2 - used))
-        return split_at(width)
+        return split_at(width) if frame.snapshot is not None else None
 
     def about(self) -> str | None:
         return self.rows.key

@@ -19,7 +19,7 @@ from autoheal.tui.present.filter import keep
 from autoheal.tui.present.fleet import Row, Table, arrange
 from autoheal.tui.present.line import Line, line, rule
 from autoheal.tui.present.text import clean
-from autoheal.tui.present.title import counted
+from autoheal.tui.present.title import apology, counted
 from autoheal.tui.screens.board import Board, bindings
 from autoheal.tui.viewstate import Frame
 from autoheal.tui.widgets.sheet import Rows, Sheet
@@ -72,7 +72,7 @@ class Listing(Board):
         table = self.table(frame, width)
         kept = keep(table.rows, self.filter_text)
         rows, below = self._placed(kept)
-        self.sheet("above").show(self.above(frame, width))
+        self.sheet("above").show(apology(frame, width) or self.above(frame, width))
         self.sheet("titles").show([table.head])
         self._show(rows)
         self.shape(frame, len(rows), width, height)
@@ -87,9 +87,8 @@ class Listing(Board):
         """Give the list its height: all of it without a preview, at most half with one."""
         key = self.rows.key
         shown = self.preview(frame, key, width) if key is not None else []
-        pane = self.sheet("pane")
-        pane.display = bool(shown)
-        pane.show([rule(width, (1, clean(key or ""))), *shown])
+        self.set_class(not shown, "-bare")
+        self.sheet("pane").show([rule(width, (1, clean(key or ""))), *shown])
         room = height - 2 - len(self.sheet("above").lines)
         self.rows.styles.height = max(1, min(rows, room // 2)) if shown else "1fr"
 

@@ -1,0 +1,45 @@
+"""Whole screens as text, at 80 and 100 columns: a reviewer reads the change in the diff.
+
+After a wanted change: ``AUTOHEAL_GOLDENS=write python -m pytest tests/tui/test_pictures_in_text.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.tui.sight import dashboard, screen_text
+
+HERE = Path(__file__).parent / "goldens"
+CASES = [
+    ("fleet-80x24", (80, 24), (), False),
+    ("fleet-100x30", (100, 30), (), False),
+    ("fleet-ascii-80x24", (80, 24), (), True),
+    ("second-model-100x30", (100, 30), ("j",), False),
+    ("model-100x30", (100, 30), ("enter",), False),
+    ("incidents-80x24", (80, 24), ("2",), False),
+    ("run-100x30", (100, 30), ("3", "enter"), False),
+    ("events-80x24", (80, 24), ("4",), False),
+    ("policies-100x30", (100, 30), ("5",), False),
+    ("sources-80x24", (80, 24), ("6",), False),
+]
+
+
+@pytest.mark.parametrize(("name", "size", "keys", "ascii_only"), CASES, ids=[c[0] for c in CASES])
+async def test_screen(name: str, size: tuple[int, int], keys: tuple[str, ...], ascii_only: bool):
+    app = dashboard(ascii=ascii_only)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        for key in keys:
+            await pilot.press(key)
+        await pilot.pause()
+        shown = screen_text(app) + "\n"
+    file = HERE / f"{name}.txt"
+    if os.environ.get("AUTOHEAL_GOLDENS") == "write":
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(shown)
+    assert shown == file.read_text()
+    if ascii_only:
+        assert shown.isascii()
