@@ -78,7 +78,7 @@ class DashboardApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:
                 with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
-                    loop.add_signal_handler(number, lambda n=number: self.exit(return_code=128 + n))
+                    loop.add_signal_handler(number, self.exit, None, 128 + number)
 
     # --- what is known, and painting it --------------------------------------------------------------------------
 

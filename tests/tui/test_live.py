@@ -63,6 +63,6 @@ async def test_a_restart_keeps_the_cursor_and_loses_no_event(folder: Path):
 async def test_no_daemon_says_so_and_goes_on_trying(folder: Path):
     app = DashboardApp(folder / "run" / "view.sock")
     async with app.run_test(size=(80, 24)) as pilot:
-        await seen(pilot, lambda t: "no daemon, next try" in t and "there is no such socket" in t)
+        await seen(pilot, lambda t: "no daemon, next try" in t and "there is no such" in t)
         async with house(folder):
             await seen(pilot, lambda t: "● live" in t)

@@ -117,11 +117,8 @@ def apology(frame: Frame, width: int) -> list[Line]:
     return [
         (),
         *wrapped(line(" "), frame.link.detail, width, role="pending"),
-        line(
-            (
-                " is the daemon running? (autoheal run)  This screen goes on by itself as soon as it answers.",
-                "dim",
-            )
+        *wrapped(
+            line(" "), "Is it running (autoheal run)? This screen goes on by itself when it answers.", width
         ),
     ]
 

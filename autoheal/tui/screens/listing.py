@@ -73,7 +73,7 @@ class Listing(Board):
         kept = keep(table.rows, self.filter_text)
         rows, below = self._placed(kept)
         self.sheet("above").show(apology(frame, width) or self.above(frame, width))
-        self.sheet("titles").show([table.head])
+        self.sheet("titles").show([table.head] if frame.snapshot is not None else [()])
         self._show(rows)
         self.shape(frame, len(rows), width, height)
         place = self.rows.cursor + 1
