@@ -1,4 +1,4 @@
-"""Watch real models drift, break and heal by themselves: real data at 380,000 times its speed, in some two minutes.
+"""Watch real models drift, break and heal by themselves: real data at 350,000 times its speed, in some two minutes.
 
 Starts model servers, a gateway and the daemon on free ports of this machine, plays hourly bike rentals of 2011-2012 and
 a stream of car loans, injects a bad release and a broken feed, and ends with a table per incident. Exit status 0 only
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     import asyncio
     from pathlib import Path
 
-    from autoheal.demo.story import Story
+    from autoheal.demo.report import Report
     from autoheal.demo.workspace import Workspace
 
 NAME = "demo"
 HELP = "watch real models drift, break and heal"
+SPEED = 350_000.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,76 +30,102 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=1, metavar="N", help="moves the injected faults (default: 1)"
     )
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON as well")
-    parser.add_argument("--keep", action="store_true", help="go on until ctrl-c")
+    parser.add_argument("--keep", action="store_true", help="play the data again and again, until ctrl-c")
     parser.add_argument(
-        "--dir", metavar="DIR", help="live in this folder and leave it there (default: a passing one)"
+        "--dir", metavar="DIR", help="live in this new folder and leave it there (default: a passing one)"
     )
     parser.add_argument(
         "--speed",
         type=float,
-        default=380_000,
+        default=SPEED,
         metavar="X",
-        help="how much faster than life (default: 380000)",
+        help=f"how much faster than life (default: {SPEED:.0f})",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    import asyncio
-    import json
     import shutil
     import sys
     import tempfile
+    from importlib.util import find_spec
     from pathlib import Path
 
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
-        print("the demo trains real models: pip install 'autoheal[demo]'", file=sys.stderr)
-        return 2
-    from autoheal.demo import report
+    from autoheal.cli.door import UsageError
 
+    if find_spec("sklearn") is None:
+        raise UsageError("the demo trains real models: pip install 'autoheal[demo]'")
+    if args.speed <= 0:
+        raise UsageError("--speed must be above zero")
     root = Path(args.dir) if args.dir else Path(tempfile.mkdtemp(prefix="autoheal-demo-"))
-    if args.dir and root.exists() and any(root.iterdir()):
-        print(f"{root} is not empty: give a new folder, or remove it", file=sys.stderr)
-        return 2
+    if args.dir and root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UsageError(f"{root} is not empty: give a new folder, or remove it")
+    headless = args.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
     try:
-        found = asyncio.run(_story(args, root.resolve()).run())
+        return _finish(_play(args, root.resolve(), headless=headless), args.json)
     finally:
         if not args.dir:
             shutil.rmtree(root, ignore_errors=True)
-    print()
-    print(report.table(found))
-    if args.json:
-        Path(args.json).write_text(json.dumps(report.as_json(found), indent=2) + "\n")
+
+
+def _finish(found: Report, file: str | None) -> int:
+    import json
+    from pathlib import Path
+
+    from autoheal.demo import report
+
+    print(f"\n{report.table(found)}")
+    if file:
+        Path(file).write_text(json.dumps(report.as_json(found), indent=2) + "\n", encoding="utf-8")
     return 0 if found.good else 1
 
 
-def _story(args: argparse.Namespace, root: Path) -> Story:
-    import sys
+def _play(args: argparse.Namespace, root: Path, *, headless: bool) -> Report:
+    import asyncio
+    import logging
 
     from autoheal.demo.story import Story, print_timeline
 
-    headless = args.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
+    (root / "logs").mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=root / "logs" / "demo.log", format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    held: list[str] = []
+    showing = False
 
     def say(line: str) -> None:
-        print(line, flush=True)
+        """Nothing may be printed over the dashboard; it is said afterwards."""
+        if showing:
+            held.append(line)
+        else:
+            print(line, flush=True)
 
-    async def lines(place: Workspace, done: asyncio.Event) -> None:
-        await print_timeline(place, done, say)
+    async def watch(place: Workspace, done: asyncio.Event) -> None:
+        nonlocal showing
+        if headless:
+            await print_timeline(place, done, say)
+            return
+        showing = True
+        try:
+            await _dashboard(place, done)
+        finally:
+            showing = False
+            for line in held:
+                print(line)
 
-    return Story(root, args.seed, args.speed, say, lines if headless else _dashboard, keep=args.keep)
+    return asyncio.run(Story(root, args.seed, args.speed, say, watch, keep=args.keep).run())
 
 
 async def _dashboard(place: Workspace, done: asyncio.Event) -> None:
+    """Until somebody quits it, or the demo is done."""
     import asyncio
 
     from autoheal.tui.app import DashboardApp
 
     app = DashboardApp(socket=place.view)
-    showing = asyncio.create_task(app.run_async())
+    shown = asyncio.create_task(app.run_async())
     ending = asyncio.create_task(done.wait())
-    await asyncio.wait({showing, ending}, return_when=asyncio.FIRST_COMPLETED)
-    if not showing.done():
+    await asyncio.wait({shown, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if not shown.done():
         app.exit()
     ending.cancel()
-    await showing
+    await shown

@@ -58,10 +58,15 @@ class Estimator:
 
 @dataclass(slots=True)
 class StandIn:
-    """The mean of the label for each combination of a few columns that no feed can break: crude and robust."""
+    """Answers without any column that a feed can break: crude and robust.
+
+    With ``echo`` it repeats that column (what was true a week ago), else, or where that is missing, it gives the mean
+    of the label for each combination of ``keys``.
+    """
 
     task: Literal["classification", "regression"]
     keys: tuple[str, ...]
+    echo: str = ""
     means: dict[tuple[str, ...], float] = field(default_factory=dict)
     overall: float = 0.0
 
@@ -74,10 +79,14 @@ class StandIn:
         return self
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float] | None]:
-        means = [self.means.get(self._cell(row), self.overall) for row in rows]
+        means = [self._mean(row) for row in rows]
         if self.task == "regression":
             return means, None
         return [float(mean >= 0.5) for mean in means], means
+
+    def _mean(self, row: Mapping[str, Any]) -> float:
+        echoed = row.get(self.echo) if self.echo else None
+        return self.means.get(self._cell(row), self.overall) if echoed is None else float(echoed)
 
     def _cell(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(str(row.get(key)) for key in self.keys)

@@ -14,10 +14,13 @@ from autoheal.demo.feeds import WEATHER
 
 @dataclass(frozen=True, slots=True)
 class BadRelease:
-    """``model`` gets a version that was trained with a unit error, at ``at``."""
+    """At ``at`` a version of ``model`` is released that was trained with ``column`` in another unit (``factor`` times
+    its value)."""
 
     model: str
     at: datetime
+    column: str
+    factor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,17 @@ class Faults:
     upstream: UpstreamFault
 
 
+#: Months for years, or per cent for a share.
+UNIT_ERRORS = (("loan_length", 1 / 12), ("driver_tenure", 12.0), ("debt_to_income_ratio", 100.0))
+
+
 def plan(seed: int) -> Faults:
     """Where this seed puts the faults."""
     loan = datetime(2011, 10, 10, tzinfo=UTC) + timedelta(days=_pick(seed, "release", 45), hours=9)
     start = datetime(2012, 8, 20, tzinfo=UTC) + timedelta(days=_pick(seed, "upstream", 25), hours=4)
     column = ("temp", "hum")[_pick(seed, "column", 2)]
     return Faults(
-        BadRelease("loan-repayment", loan),
+        BadRelease("loan-repayment", loan, *UNIT_ERRORS[_pick(seed, "unit", len(UNIT_ERRORS))]),
         UpstreamFault(column, start, start + timedelta(days=24 + _pick(seed, "length", 8))),
     )
 

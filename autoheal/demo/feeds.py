@@ -9,15 +9,15 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
 
+WEEK = timedelta(days=7)
 #: The first day that the models see in service; everything before is their training data.
 START = datetime(2011, 7, 1, tzinfo=UTC)
-END = datetime(2012, 12, 31, 23, tzinfo=UTC)
+END = datetime(2012, 12, 30, 23, tzinfo=UTC)
 LOANS_REFERENCE = 20_000
 #: The loans come from ten months of 2018 and 2019; every interval is made this much longer, so that they last as long
 #: as the bikes. Their order stays.
@@ -25,6 +25,8 @@ LOANS_STRETCH = 1.8
 #: A busy hour has more rentals than the median hour of the first half-year.
 BUSY = 84
 
+#: What was true at the same hour a week ago: the models do not use it, their stand-ins do.
+LAST_WEEK = "last_week"
 WEATHER = ("weathersit", "temp", "hum", "windspeed")
 CALENDAR = ("hr", "holiday", "weekday", "workingday")
 LOAN_NUMBERS = ("car_value", "debt_to_income_ratio", "loan_length", "driver_tenure")
@@ -45,14 +47,21 @@ class Row:
 
 def bike(*, busy: bool) -> tuple[Row, ...]:
     """Hours of rentals; the label is the count, or with ``busy`` 1 for a busy hour."""
-    return tuple(_bike_row(raw, busy=busy) for raw in _read("bike"))
+    raws = _read("bike")
+    times = [_hour(raw) for raw in raws]
+    counts = (float(raw["cnt"]) for raw in raws)
+    truth = {time: float(n > BUSY) if busy else n for time, n in zip(times, counts, strict=True)}
+    return tuple(_bike_row(raw, time, truth) for raw, time in zip(raws, times, strict=True))
 
 
-def _bike_row(raw: dict[str, str], *, busy: bool) -> Row:
-    time = datetime.fromisoformat(raw["date"]).replace(tzinfo=UTC) + timedelta(hours=int(raw["hr"]))
+def _hour(raw: dict[str, str]) -> datetime:
+    return datetime.fromisoformat(raw["date"]).replace(tzinfo=UTC) + timedelta(hours=int(raw["hr"]))
+
+
+def _bike_row(raw: dict[str, str], time: datetime, truth: dict[datetime, float]) -> Row:
     features: dict[str, Value] = {name: float(raw[name]) for name in (*CALENDAR, *WEATHER)}
-    count = float(raw["cnt"])
-    return Row(time, f"{time:%Y%m%d%H}", features, float(count > BUSY) if busy else count)
+    features[LAST_WEEK] = truth.get(time - WEEK)
+    return Row(time, f"{time:%Y%m%d%H}", features, truth[time])
 
 
 def loans() -> tuple[Row, ...]:
@@ -72,7 +81,3 @@ def _loan_row(raw: dict[str, str], after: timedelta) -> Row:
 def _read(name: str) -> list[dict[str, str]]:
     data = resources.files("autoheal.demo").joinpath("data", f"{name}.csv.gz").read_bytes()
     return list(csv.DictReader(io.StringIO(gzip.decompress(data).decode())))
-
-
-def between(rows: tuple[Row, ...], start: datetime, end: datetime) -> Iterator[Row]:
-    return (row for row in rows if start <= row.time < end)

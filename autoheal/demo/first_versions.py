@@ -7,6 +7,7 @@ The baseline of a version is measured as its users will feel it: by rows that co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,25 +33,32 @@ def install(registry: Registry, model: DemoModel, scratch: Path) -> None:
     cut = round(len(rows) * (1 - HELD_BACK))
     measured = fit(model, rows[:cut])
     reference = _reference(model, rows, rows[cut:], measured)
-    put(registry, model, fit(model, rows), "v1", rows, scratch, reference=reference)
-    stand_in = StandIn(model.task, model.stand_in).fit([r.features for r in rows], [r.label for r in rows])
-    put(registry, model, stand_in, STAND_IN, rows, scratch, role="fallback")
+    put(registry, model, fit(model, rows), "v1", rows=rows, scratch=scratch, reference=reference)
+    stand_in = StandIn(model.task, model.stand_in, model.echo).fit(
+        [r.features for r in rows], [r.label for r in rows]
+    )
+    put(registry, model, stand_in, STAND_IN, rows=rows, scratch=scratch, role="fallback")
     registry.set_champion(model.name, "v1", by="ci", at=START - timedelta(days=30))
 
 
-def bad_release(
-    registry: Registry, model: DemoModel, version: str, rows: Sequence[Row], at: datetime, scratch: Path
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A version that waits to be released."""
+
+    estimator: Estimator
+    rows: Sequence[Row]
+    reference: dict[str, Any]
+
+
+def with_unit_error(model: DemoModel, rows: Sequence[Row], column: str, factor: float) -> Made:
     """A version that somebody trained on a column in another unit. Its release notes look fine: it was measured on
     data with the same mistake."""
-    column, factor = model.unit_error
     wrong = [
         Row(r.time, r.id, {**r.features, column: _scaled(r.features[column], factor)}, r.label) for r in rows
     ]
     cut = round(len(rows) * (1 - HELD_BACK))
     measured = fit(model, wrong[:cut])
-    reference = _reference(model, rows, wrong[cut:], measured)
-    put(registry, model, fit(model, wrong), version, rows, scratch, at=at, reference=reference)
+    return Made(fit(model, wrong), rows, _reference(model, rows, wrong[cut:], measured))
 
 
 def _scaled(value: object, factor: float) -> float:
@@ -82,9 +90,9 @@ def put(
     model: DemoModel,
     made: Estimator | StandIn,
     version: str,
+    *,
     rows: Sequence[Row],
     scratch: Path,
-    *,
     role: Any = "model",
     at: datetime = START - timedelta(days=30),
     reference: dict[str, Any] | None = None,

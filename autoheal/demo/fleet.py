@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import count
 from typing import Literal
 
 from autoheal.demo import feeds
@@ -13,17 +15,21 @@ from autoheal.demo.feeds import Row
 
 @dataclass(frozen=True, slots=True)
 class DemoModel:
-    """``metric`` is how people read its performance; ``batch`` rows go in one request; labels come ``lag`` later."""
+    """``metric`` is how people read its performance; ``batch`` rows go in one request; labels come ``lag`` later.
+    The stand-in repeats ``echo``, or takes the mean over ``stand_in``. When the data are played out, those from
+    ``again_from`` on may be played again, ``again_after`` later."""
 
     name: str
     task: Literal["classification", "regression"]
     features: dict[str, str]
     stand_in: tuple[str, ...]
+    echo: str
     rows: Callable[[], tuple[Row, ...]]
     metric: Literal["mae", "accuracy"]
     batch: int
     lag: timedelta
-    unit_error: tuple[str, float]
+    again_from: datetime
+    again_after: timedelta
 
 
 def _bike_features() -> dict[str, str]:
@@ -43,39 +49,45 @@ def _busy() -> tuple[Row, ...]:
 
 
 DAY = timedelta(days=1)
+#: A year again, on the same days of the week: 52 weeks from the first Monday.
+YEAR = (datetime(2012, 1, 2, tzinfo=UTC), 364 * DAY)
 FLEET: tuple[DemoModel, ...] = (
     DemoModel(
         "bike-demand",
         "regression",
         _bike_features(),
         ("hr", "workingday"),
+        feeds.LAST_WEEK,
         _demand,
         "mae",
         24,
         DAY,
-        ("hr", 0.5),
+        *YEAR,
     ),
     DemoModel(
         "bike-busy",
         "classification",
         _bike_features(),
         ("hr", "workingday"),
+        feeds.LAST_WEEK,
         _busy,
         "accuracy",
         24,
         DAY,
-        ("hr", 0.5),
+        *YEAR,
     ),
     DemoModel(
         "loan-repayment",
         "classification",
         _loan_features(),
-        ("repaid_on_prev_car", "downpayment"),
+        ("salary_range", "loan_length"),
+        "",
         feeds.loans,
         "accuracy",
         165,
         3 * DAY,
-        ("loan_length", 12.0),
+        feeds.START,
+        545 * DAY,
     ),
 )
 
@@ -100,3 +112,28 @@ def service_rows(model: DemoModel) -> list[Row]:
     if model.name == "loan-repayment":
         return list(rows[feeds.LOANS_REFERENCE :])
     return [r for r in rows if feeds.START <= r.time <= feeds.END]
+
+
+Request = tuple[DemoModel, tuple[Row, ...]]
+
+
+def requests(fleet: tuple[DemoModel, ...], *, endless: bool = False) -> Iterator[Request]:
+    """All models' rows as requests, in the order of their last rows' times."""
+    return merge(*(_requests(m, endless) for m in fleet), key=lambda request: request[1][-1].time)
+
+
+def _requests(model: DemoModel, endless: bool) -> Iterator[Request]:
+    times = count() if endless else range(1)
+    for again in times:
+        rows = service_rows(model) if again == 0 else _again(model, again)
+        for first in range(0, len(rows), model.batch):
+            yield model, tuple(rows[first : first + model.batch])
+
+
+def _again(model: DemoModel, times: int) -> list[Row]:
+    later = times * model.again_after
+    return [
+        replace(row, time=row.time + later, id=f"{row.id}+{times}")
+        for row in service_rows(model)
+        if row.time >= model.again_from
+    ]

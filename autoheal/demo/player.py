@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from autoheal.actions.targets.gateway import GatewayClient
@@ -22,18 +22,22 @@ from autoheal.clock import Clock
 from autoheal.demo import first_versions
 from autoheal.demo.faults import Faults, broken
 from autoheal.demo.feeds import Row
-from autoheal.demo.fleet import DemoModel, service_rows, training_rows
+from autoheal.demo.first_versions import Made
+from autoheal.demo.fleet import DemoModel, requests, training_rows
 from autoheal.demo.twin import Books, Twin
-from autoheal.net import AsyncClient, HTTPError, client
+from autoheal.net import AsyncClient, HTTPError, HTTPStatusError, client
 
 _LOG = logging.getLogger(__name__)
 #: Labels in one post.
 POST = 2000
+#: Who releases versions that autoheal did not make.
+CI = "ci"
 
 
 @dataclass(slots=True)
 class Player:
-    """``gateway`` and ``telemetry`` are base URLs; ``finished`` says, for a data time, whether to end before it."""
+    """``gateway`` and ``telemetry`` are base URLs; ``finished`` says, for a data time, whether to end before it;
+    ``say`` tells people (and nobody else) of a fault when it begins. With ``endless`` the data are played again."""
 
     clock: Clock
     fleet: tuple[DemoModel, ...]
@@ -43,53 +47,48 @@ class Player:
     registry: Registry
     scratch: Path
     finished: Callable[[datetime], bool]
+    say: Callable[[str], None] = _LOG.info
+    endless: bool = False
     books: Books = field(default_factory=Books)
-    told: list[tuple[datetime, str]] = field(default_factory=list)
+    released_at: datetime | None = None
     _labels: deque[tuple[datetime, dict[str, object]]] = field(default_factory=deque)
-    _released: bool = False
+    _twins: dict[str, Twin] = field(default_factory=dict)
+    _made: asyncio.Task[Made] | None = None
+    _upstream_told: bool = False
 
     async def run(self) -> None:
         """Play to the end of the data, or until ``finished``."""
-        twins = {m.name: Twin(self.registry, m.name) for m in self.fleet}
-        batches = sorted((b for m in self.fleet for b in _batches(m)), key=lambda b: b[1][-1].time)
+        self._twins = {m.name: Twin(self.registry, m.name) for m in self.fleet}
+        self._made = asyncio.create_task(asyncio.to_thread(self._make_bad_version))
         async with (
             client(base_url=self.gateway, timeout=10) as web,
             client(base_url=self.telemetry, timeout=5) as door,
         ):
             posting = asyncio.create_task(self._post_labels(door))
             try:
-                for model, rows in batches:
+                for model, rows in requests(self.fleet, endless=self.endless):
                     at = rows[-1].time
                     await self.clock.sleep_until(at)
                     if self.finished(at):
                         break
-                    await self._faults_due(at, twins)
-                    await self._send(web, model, rows, twins[model.name])
+                    await self._faults_due(at)
+                    await self._send(web, model, rows)
                 await self._drain()
             finally:
                 posting.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await posting
 
-    async def _send(self, web: AsyncClient, model: DemoModel, rows: tuple[Row, ...], twin: Twin) -> None:
+    # --- requests -------------------------------------------------------------------------------------------------
+
+    async def _send(self, web: AsyncClient, model: DemoModel, rows: tuple[Row, ...]) -> None:
         arrived = [broken(row.features, row.time, self.faults.upstream) for row in rows]
-        body = {
-            "id": f"{model.name}-{rows[0].id}",
-            "time": rows[-1].time.isoformat(),
-            "rows": [{"id": row.id, "features": sent} for row, sent in zip(rows, arrived, strict=True)],
-        }
-        answered: dict[str, float] = {}
-        try:
-            response = await web.post(f"/v1/models/{model.name}/predict", json=body)
-            response.raise_for_status()
-            answered = {p["id"]: float(p["prediction"]) for p in response.json()["predictions"]}
-        except (HTTPError, KeyError, ValueError, TypeError) as error:
-            self._unanswered(model.name, error)
-        alone = await asyncio.to_thread(twin.answer, arrived)
+        answered = await self._ask(web, model, rows, arrived)
+        alone = await asyncio.to_thread(self._twins[model.name].answer, arrived)
         for row, without in zip(rows, alone, strict=True):
             self.books.note(model.name, row, answered.get(row.id), without)
             due = row.time + model.lag
-            label = {
+            label: dict[str, object] = {
                 "kind": "outcome",
                 "model": model.name,
                 "id": row.id,
@@ -98,25 +97,42 @@ class Player:
             }
             self._labels.append((due, label))
 
-    def _unanswered(self, model: str, error: Exception) -> None:
-        """Said once a model; the books count the rest."""
-        if not self.books.unanswered(model):
-            self.told.append((self.clock.now(), f"a request for {model} was not answered: {error!r}"[:300]))
-            _LOG.warning("%s", self.told[-1][1])
+    async def _ask(
+        self,
+        web: AsyncClient,
+        model: DemoModel,
+        rows: tuple[Row, ...],
+        arrived: list[dict[str, float | str | None]],
+    ) -> dict[str, float]:
+        """Predictions by row id; nothing for a request that failed."""
+        sent = [
+            {"id": row.id, "time": row.time.isoformat(), "features": features}
+            for row, features in zip(rows, arrived, strict=True)
+        ]
+        body = {"id": f"{model.name}-{rows[0].id}", "rows": sent}
+        try:
+            response = await web.post(f"/v1/models/{model.name}/predict", json=body)
+            response.raise_for_status()
+            return {p["id"]: float(p["prediction"]) for p in response.json()["predictions"]}
+        except (HTTPError, KeyError, ValueError, TypeError) as error:
+            _LOG.warning("a request for %s was not answered: %r", model.name, error)
+            return {}
 
     # --- labels ---------------------------------------------------------------------------------------------------
 
     async def _post_labels(self, door: AsyncClient) -> None:
         """Hand in what has matured, again and again until it was taken."""
         while True:
-            ripe = self._ripe()
-            if ripe:
+            if ripe := self._ripe():
                 try:
                     response = await door.post(
                         "/v1/telemetry", json={"records": [label for _, label in ripe]}
                     )
                     response.raise_for_status()
                 except HTTPError as error:
+                    if _hopeless(error):
+                        _LOG.warning("%d labels were refused: %r", len(ripe), error)
+                        continue
                     _LOG.info("labels wait for the daemon: %r", error)
                     self._labels.extendleft(reversed(ripe))
                     await self.clock.sleep(0.3)
@@ -140,38 +156,47 @@ class Player:
 
     # --- faults ---------------------------------------------------------------------------------------------------
 
-    async def _faults_due(self, at: datetime, twins: dict[str, Twin]) -> None:
+    async def _faults_due(self, at: datetime) -> None:
+        upstream = self.faults.upstream
+        if not self._upstream_told and at >= upstream.start:
+            self._upstream_told = True
+            self.say(
+                f"{upstream.start:%Y-%m-%d %H:%M}  ~ from now on {upstream.column} of the weather feed is empty"
+            )
+        if self.released_at is None and at >= self.faults.release.at:
+            await self._release()
+
+    def _make_bad_version(self) -> Made:
         release = self.faults.release
-        if self._released or at < release.at:
-            return
-        self._released = True
         model = next(m for m in self.fleet if m.name == release.model)
-        version = self._free_version(model)
-        rows = training_rows(model)
+        return first_versions.with_unit_error(model, training_rows(model), release.column, release.factor)
+
+    async def _release(self) -> None:
+        """What a team's CI does: register the new version, make it champion, send it all the traffic."""
+        assert self._made is not None
+        release, made = self.faults.release, await self._made
+        model = next(m for m in self.fleet if m.name == release.model)
+        taken = {v.version for v in self.registry.versions(model.name)}
+        version = next(f"v{n}" for n in range(2, 1000) if f"v{n}" not in taken)
+        self.released_at = self.clock.now()
         await asyncio.to_thread(
-            first_versions.bad_release,
+            first_versions.put,
             self.registry,
             model,
+            made.estimator,
             version,
-            rows,
-            at=release.at,
+            rows=made.rows,
             scratch=self.scratch,
+            at=self.released_at,
+            reference=made.reference,
         )
-        await asyncio.to_thread(self.registry.set_champion, model.name, version, by="ci", at=self.clock.now())
-        admin = GatewayClient(self.gateway)
-        await admin.put(model.name, {version: 100.0}, key=f"ci-{version}")
-        twins[model.name].release(version)
-        self.told.append((self.clock.now(), f"{model.name} {version} released by ci"))
-
-    def _free_version(self, model: DemoModel) -> str:
-        taken = {v.version for v in self.registry.versions(model.name)}
-        return next(f"v{n}" for n in range(2, 1000) if f"v{n}" not in taken)
+        await asyncio.to_thread(self.registry.set_champion, model.name, version, by=CI, at=self.released_at)
+        await GatewayClient(self.gateway).put(model.name, {version: 100.0}, key=f"{CI}-{version}")
+        self._twins[model.name].release(version)
+        what = f"{model.name} {version}, trained with {release.column} in another unit"
+        self.say(f"{self.released_at:%Y-%m-%d %H:%M}  ~ {CI} releases {what}")
 
 
-def _batches(model: DemoModel) -> list[tuple[DemoModel, tuple[Row, ...]]]:
-    rows = service_rows(model)
-    return [(model, tuple(rows[n : n + model.batch])) for n in range(0, len(rows), model.batch)]
-
-
-def last_row(fleet: tuple[DemoModel, ...]) -> datetime:
-    return max(service_rows(m)[-1].time for m in fleet) + timedelta(hours=1)
+def _hopeless(error: HTTPError) -> bool:
+    """Would the same labels be refused for ever?"""
+    return isinstance(error, HTTPStatusError) and error.response.status_code in {400, 404, 413, 422}

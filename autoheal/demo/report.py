@@ -1,23 +1,28 @@
 """The demo's end: a table with one row per incident and model, and whether all of it healed. Pure.
 
-Performance is compared on the same rows, with healing and without, from the moment the incident opened to 30 days
-after it closed.
+Performance is compared on the same rows, with healing and without, from the first action to a fortnight after the
+incident closed. What the player itself broke is dated by the player; drift begins when autoheal thinks it did.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from autoheal.demo.faults import Faults
 from autoheal.demo.fleet import FLEET, DemoModel
+from autoheal.demo.player import Player
 from autoheal.demo.twin import Books
-from autoheal.domain.names import Cause
-from autoheal.domain.records import Incident
+from autoheal.domain.names import Cause, IncidentState
+from autoheal.domain.records import Attempt, Incident
 from autoheal.domain.world import World
 
-AFTERWARDS = timedelta(days=30)
+AFTERWARDS = timedelta(days=14)
+DRIFT = frozenset({Cause.CONCEPT_DRIFT, Cause.COVARIATE_DRIFT})
+MARKS = {"failed": "✗", "not_healed": "✗", "skipped": "–", "running": "…"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Line:
     action: str
     outcome: str
     began: datetime
+    dated_by: str
     detect: timedelta
     recover: timedelta | None
     verified: bool
@@ -41,12 +47,25 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Overall:
+    """One model over all its rows; ``unanswered`` got no answer at all and count on neither side."""
+
+    model: str
+    metric: str
+    healed: float
+    alone: float
+    rows: int
+    unanswered: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """``missing`` says what should have happened and did not."""
 
     lines: tuple[Line, ...]
-    overall: tuple[Line, ...]
+    overall: tuple[Overall, ...]
     missing: tuple[str, ...]
+    faults: Faults
 
     @property
     def good(self) -> bool:
@@ -54,32 +73,36 @@ class Report:
         return bool(self.lines) and all(line.verified for line in self.lines) and not self.missing
 
 
-def make(world: World, books: Books, faults: Faults) -> Report:
+def make(world: World, player: Player) -> Report:
     incidents = [i for i in world.incidents.values() if not i.outcome.startswith("part of")]
     lines = tuple(
-        _line(incident, model, books)
+        _line(incident, model, player)
         for incident in incidents
         for model in FLEET
         if model.name in incident.models
     )
-    overall = tuple(line for model in FLEET if (line := _overall(model, books)))
-    return Report(lines, overall, tuple(_missing(incidents, faults)))
+    overall = tuple(line for model in FLEET if (line := _overall(model, player.books)))
+    return Report(lines, overall, tuple(_missing(incidents, player.faults)), player.faults)
 
 
-def _line(incident: Incident, model: DemoModel, books: Books) -> Line:
+def _line(incident: Incident, model: DemoModel, player: Player) -> Line:
+    first = incident.attempts[0].at if incident.attempts else incident.opened_at
     end = (incident.closed_at or incident.opened_at) + AFTERWARDS
-    found = books.compare(model.name, model.metric, incident.opened_at, end)
+    found = player.books.compare(model.name, model.metric, first, end)
+    injected = _injected(incident, player)
+    began = injected or incident.started_at
     return Line(
         incident=incident.id,
         target=incident.target,
         model=model.name,
-        cause=incident.cause.replace("_", " "),
-        action=_action(incident),
+        cause=str(incident.cause),
+        action=_action(incident.attempts),
         outcome=incident.outcome or str(incident.state),
-        began=incident.started_at,
-        detect=incident.opened_at - incident.started_at,
+        began=began,
+        dated_by="player" if injected else "autoheal",
+        detect=incident.opened_at - began,
         recover=incident.closed_at - incident.opened_at if incident.closed_at else None,
-        verified=incident.verified,
+        verified=incident.verified and incident.state is IncidentState.CLOSED,
         metric=model.metric,
         healed=found[0] if found else None,
         alone=found[1] if found else None,
@@ -87,77 +110,111 @@ def _line(incident: Incident, model: DemoModel, books: Books) -> Line:
     )
 
 
-def _action(incident: Incident) -> str:
-    words = {"failed": " ✗", "not_healed": " ✗", "skipped": " –"}
-    return ", ".join(a.runbook + words.get(a.outcome, "") for a in incident.attempts) or "none"
+def _injected(incident: Incident, player: Player) -> datetime | None:
+    """When the player broke what this incident is about."""
+    faults = player.faults
+    if incident.cause is Cause.UPSTREAM_FAULT and faults.upstream.start <= incident.opened_at:
+        return faults.upstream.start
+    if incident.cause is Cause.BAD_RELEASE and faults.release.model in incident.models:
+        return player.released_at
+    return None
 
 
-def _overall(model: DemoModel, books: Books) -> Line | None:
+def _action(attempts: Sequence[Attempt]) -> str:
+    """``retrain ✗✓``: what was tried, in order, and how each try ended."""
+    said = []
+    for runbook, tries in groupby(attempts, key=lambda a: a.runbook):
+        told = runbook == "notify"
+        marks = "".join("" if told else MARKS.get(a.outcome, "✓") for a in tries)
+        said.append(f"{runbook} {marks}".strip())
+    return ", ".join(said) or "none"
+
+
+def _overall(model: DemoModel, books: Books) -> Overall | None:
     rows = books.rows[model.name]
-    if not rows:
-        return None
-    found = books.compare(model.name, model.metric, rows[0].time, rows[-1].time)
-    if found is None:
-        return None
-    none = timedelta(0)
-    return Line("all", "", model.name, "", "", "", rows[0].time, none, None, True, model.metric, *found)
+    found = books.compare(model.name, model.metric, rows[0].time, rows[-1].time) if rows else None
+    return None if found is None else Overall(model.name, model.metric, *found, books.unanswered(model.name))
 
 
-def _missing(incidents: list[Incident], faults: Faults) -> list[str]:
+def _missing(incidents: Sequence[Incident], faults: Faults) -> list[str]:
     """The two injected faults must each be exactly one incident with the right cause; drift must have been healed."""
     wrong = []
     releases = [i for i in incidents if i.cause is Cause.BAD_RELEASE and faults.release.model in i.models]
-    if not any(
-        i.verified and any(a.runbook == "rollback" and a.outcome == "healed" for a in i.attempts)
-        for i in releases
-    ):
+    if not any(i.verified and i.attempts and i.attempts[-1].runbook == "rollback" for i in releases):
         wrong.append(f"the bad release of {faults.release.model} was not rolled back")
     broken = [i for i in incidents if i.cause is Cause.UPSTREAM_FAULT]
     if len(broken) != 1:
         wrong.append(f"the broken feed made {len(broken)} incidents, not one")
     if any(a.runbook.startswith("retrain") for i in broken for a in i.attempts):
         wrong.append("something was retrained on broken data")
-    drifted = {Cause.CONCEPT_DRIFT, Cause.COVARIATE_DRIFT}
-    if not any(i.cause in drifted and i.verified for i in incidents):
-        wrong.append("no drift was found and healed")
+    if not any(i.cause in DRIFT and i.verified and i.target != faults.release.model for i in incidents):
+        wrong.append("no drift of the bikes was found and healed")
+    if not any(i.cause in DRIFT and i.verified and i.target == faults.release.model for i in incidents):
+        wrong.append(f"the shift of {faults.release.model} was not found and healed")
     return wrong
 
 
+# --- as text and as JSON ---------------------------------------------------------------------------------------------
+
+
 def table(report: Report) -> str:
-    """The report as text, within 110 columns."""
+    """The report as text for a terminal."""
     head = ("INCIDENT", "MODEL", "CAUSE", "ACTION", "DETECT", "RECOVER", "VERIFIED", "HEALED", "WITHOUT")
-    rows = [head]
-    for line in report.lines:
-        rows.append(
-            (
-                line.incident,
-                line.model,
-                line.cause,
-                line.action,
-                _days(line.detect),
-                _days(line.recover),
-                "✓ yes" if line.verified else "✗ no",
-                _number(line, line.healed),
-                _number(line, line.alone),
-            )
-        )
-    for line in report.overall:
-        healed, alone = _number(line, line.healed), _number(line, line.alone)
-        rows.append(("all rows", line.model, "", "", "", "", "", healed, alone))
+    rows = [head, *(_cells(line) for line in report.lines)]
+    for all_rows in report.overall:
+        healed, alone = (_number(all_rows.metric, v) for v in (all_rows.healed, all_rows.alone))
+        rows.append(("all rows", all_rows.model, *("",) * 5, healed, alone))
     widths = [max(len(row[n]) for row in rows) for n in range(len(head))]
     text = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    verdict = "every incident healed and was verified" if report.good else "not everything healed"
-    return "\n".join(
-        [text[0], "-" * len(text[0]), *text[1:], "", verdict, *(f"missing: {m}" for m in report.missing)]
+    verdict = "every incident healed and was verified" if report.good else "NOT everything healed"
+    rule = "─" * max(len(line) for line in text)
+    return "\n".join([text[0], rule, *text[1:], "", verdict, *(f"missing: {m}" for m in report.missing)])
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    return (
+        line.incident,
+        line.model,
+        line.cause.replace("_", " "),
+        line.action,
+        _days(line.detect),
+        _days(line.recover),
+        "✓ yes" if line.verified else "✗ no",
+        _number(line.metric, line.healed),
+        _number(line.metric, line.alone),
     )
 
 
 def as_json(report: Report) -> dict[str, Any]:
+    release, upstream = report.faults.release, report.faults.upstream
     return {
         "good": report.good,
         "missing": list(report.missing),
         "incidents": [_plain(line) for line in report.lines],
-        "overall": [_plain(line) for line in report.overall],
+        "overall": [
+            {
+                "model": line.model,
+                "metric": line.metric,
+                "with_healing": line.healed,
+                "without_healing": line.alone,
+                "rows": line.rows,
+                "unanswered": line.unanswered,
+            }
+            for line in report.overall
+        ],
+        "injected": {
+            "bad_release": {
+                "model": release.model,
+                "at": release.at.isoformat(),
+                "column": release.column,
+                "factor": release.factor,
+            },
+            "upstream_fault": {
+                "column": upstream.column,
+                "start": upstream.start.isoformat(),
+                "end": upstream.end.isoformat(),
+            },
+        },
     }
 
 
@@ -166,10 +223,11 @@ def _plain(line: Line) -> dict[str, Any]:
         "incident": line.incident,
         "target": line.target,
         "model": line.model,
-        "cause": line.cause.replace(" ", "_"),
+        "cause": line.cause,
         "action": line.action,
         "outcome": line.outcome,
         "began": line.began.isoformat(),
+        "dated_by": line.dated_by,
         "time_to_detect_s": line.detect.total_seconds(),
         "time_to_recover_s": line.recover.total_seconds() if line.recover is not None else None,
         "verified": line.verified,
@@ -184,10 +242,10 @@ def _days(value: timedelta | None) -> str:
     if value is None:
         return "–"
     hours = value.total_seconds() / 3600
-    return f"{hours / 24:.1f} d" if hours >= 24 else f"{hours:.1f} h"
+    return f"{hours / 24:.1f} d" if abs(hours) >= 24 else f"{hours:.1f} h"
 
 
-def _number(line: Line, value: float | None) -> str:
+def _number(metric: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return f"mae {value:.1f}" if line.metric == "mae" else f"acc {value:.3f}"
+    return f"mae {value:.1f}" if metric == "mae" else f"acc {value:.3f}"
