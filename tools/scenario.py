@@ -245,7 +245,7 @@ def _ago(minutes: float) -> datetime:
     return NOW - minutes * MINUTE
 
 
-def found(  # noqa: PLR0917  the order is that of a finding
+def found(
     when: datetime,
     model: str,
     path: str,

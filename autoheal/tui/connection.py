@@ -17,6 +17,9 @@ from autoheal.client.state import ClientState
 from autoheal.client.watch import watch
 from autoheal.clock import Clock
 
+#: Entries before the present that the tail begins with: many are findings, which it does not show.
+HISTORY = 1000
+
 Feed = Callable[[], AsyncGenerator[ClientState, None]]
 
 
@@ -34,7 +37,7 @@ def daemon(socket: str | Path, clock: Clock) -> Feed:
     async def follow() -> AsyncGenerator[ClientState, None]:
         async with (
             Connection(socket, clock=clock) as connection,
-            aclosing(watch(connection, clock=clock)) as states,
+            aclosing(watch(connection, clock=clock, history=HISTORY)) as states,
         ):
             async for state in states:
                 yield state

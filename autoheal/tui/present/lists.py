@@ -124,7 +124,7 @@ def policy_table(frame: Frame, width: int) -> Table:
         Column("POLICY", 16, longest([clean(p.name) for p in found], 16, 30)),
         Column("LADDER", 24, longest([_ladder(p) for p in found], 24, 60)),
         Column("MODELS", 6, longest([_selected(p) for p in found], 6, 30)),
-        Column("WRITTEN AT", 15, longest([str(p.position) for p in found], 15, 40)),
+        Column("WRITTEN AT", longest([_file(p) for p in found], 15, 30)),
     )
     return _table(columns, [_policy(frame, p) for p in found], width)
 
@@ -139,10 +139,15 @@ def _policy(frame: Frame, policy: PolicySpec) -> Cells:
         line((policy.name, "strong")),
         line(ladder),
         line((_selected(policy), "dim")),
-        line((str(policy.position) or "–", "dim")),
+        line((_file(policy) or "–", "dim")),
     )
     fields = {"name": policy.name, "mode": str(mode), "owner": policy.owner, "ladder": ladder}
     return policy.name, fields, cells, 0
+
+
+def _file(policy: PolicySpec) -> str:
+    """File and line; the folders are in the preview."""
+    return clean(str(policy.position)).rpartition("/")[2]
 
 
 def _ladder(policy: PolicySpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import exp, isfinite, log
 
 _SHORT = {
@@ -40,7 +41,15 @@ def _large(size: float) -> str:
 
 def exact(value: float | None) -> str:
     """Four figures, for the detail pane and the pages."""
-    return "–" if value is None or not isfinite(value) else f"{value:.4g}"
+    if value is None or not isfinite(value):
+        return "–"
+    return short(value) if abs(value) >= 1e5 else f"{value:.4g}"
+
+
+def outputs(found: Mapping[str, object], most: int = 9) -> str:
+    """What a step gave back: ``version=v2, gain=0.021``; paths of files say nothing to a reader and are left out."""
+    shown = [f"{k}={exact(v) if isinstance(v, float) else v}" for k, v in found.items() if "/" not in str(v)]
+    return ", ".join(shown[:most])
 
 
 def count(n: int) -> str:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from autoheal.domain.records import Run, Step
-from autoheal.domain.specs import StepSpec
 from autoheal.tui.glyphs import RUN, STEP
 from autoheal.tui.present.columns import Column, layout, row
 from autoheal.tui.present.events import subjects
 from autoheal.tui.present.line import Line, Span, beside, cut, join, line, rule, wrapped
+from autoheal.tui.present.numbers import outputs
 from autoheal.tui.present.telling import tell
 from autoheal.tui.present.text import clean, span
-from autoheal.tui.present.times import clock
+from autoheal.tui.present.times import clock, spans_days
 from autoheal.tui.viewstate import Frame
 
 _COLUMNS = (
     Column("STEP", 14, 40),
     Column("STATE", 11),
     Column("TRY", 4),
-    Column("STARTED", 8),
+    Column("STARTED", 8, 11),
     Column("TOOK", 6, right=True),
     Column("NOTE", 16, 60),
 )
@@ -29,10 +29,9 @@ def run_lines(frame: Frame, run_id: str, width: int) -> list[Line]:
     if run is None:
         return [line((f" run {run_id} is no longer kept", "dim"))]
     sizes = layout(_COLUMNS, width - 4)
-    specs = {spec.id: spec for spec in run.runbook.steps}
     lines = [*_head(frame, run, width), (), _titles(sizes)]
     for number, step in enumerate(run.steps, 1):
-        lines += _step(frame, step, specs.get(step.id), number, width)
+        lines += _step(frame, run, step, number, width)
     lines += [(), *_journal(run, width), (), rule(width, (1, "log"))]
     return lines + _log(frame, run, width)
 
@@ -61,17 +60,18 @@ def _titles(sizes: tuple[int, ...]) -> Line:
     return (Span("   "), *row(cells, _COLUMNS, sizes))
 
 
-def _step(frame: Frame, step: Step, spec: StepSpec | None, number: int, width: int) -> list[Line]:
+def _step(frame: Frame, run: Run, step: Step, number: int, width: int) -> list[Line]:
     sizes = layout(_COLUMNS, width - 4)
     look = STEP[step.state]
+    spec = next((s for s in run.runbook.steps if s.id == step.id), None)
     most = spec.retry.attempts if spec else 1
     took = (step.ended_at or frame.now) - step.started_at if step.started_at else None
-    note = step.error or ", ".join(f"{k}={v}" for k, v in step.outputs.items())
+    note = step.error or outputs(step.outputs)
     cells = (
         line((look.glyph, look.role), f" {number} {step.id}", (f"  {spec.action}" if spec else "", "dim")),
         line((look.word, look.role)),
         line((f"{step.attempt}/{most}" if step.attempt else "–", "dim")),
-        line((clock(step.started_at, frame), "dim")),
+        line((clock(step.started_at, frame, dated=_dated(frame, run)), "dim")),
         line(span(took) if took is not None else "–"),
         line((note, "firing" if step.error else "")),
     )
@@ -79,6 +79,10 @@ def _step(frame: Frame, step: Step, spec: StepSpec | None, number: int, width: i
     if step.error and len(clean(step.error)) > sizes[-1]:
         lines += wrapped(line("       "), step.error, width, role="firing", most=6)
     return lines
+
+
+def _dated(frame: Frame, run: Run) -> bool:
+    return spans_days([run.started_at], frame.now)
 
 
 def _journal(run: Run, width: int) -> list[Line]:
@@ -92,6 +96,14 @@ def _log(frame: Frame, run: Run, width: int) -> list[Line]:
     if not mine:
         return [line((" older than this dashboard's log tail", "dim"))]
     return [
-        cut(join([line((f" {clock(e.at, frame)} ", "dim")), line(*tell(e.event, frame.world))]), width)
+        cut(
+            join(
+                [
+                    line((f" {clock(e.at, frame, dated=_dated(frame, run))} ", "dim")),
+                    line(*tell(e.event, frame.world)),
+                ]
+            ),
+            width,
+        )
         for e in mine
     ]

@@ -101,7 +101,7 @@ def _run_started(e: ev.RunStarted, _w: World) -> Parts:
 
 
 def _retried(e: ev.StepRetried, w: World) -> Parts:
-    return (("↻ retry", "pending"), f" {of_run(w, e.run)}: {e.step}")
+    return (("↻ retry", "pending"), f" {e.step}", (f" {of_run(w, e.run)}", "dim"))
 
 
 def _run_ended(e: ev.RunEnded, w: World) -> Parts:

@@ -8,7 +8,7 @@ from typing import Any
 from autoheal.domain import events as ev
 from autoheal.domain.world import World
 from autoheal.tui.glyphs import VERDICT
-from autoheal.tui.present.numbers import short
+from autoheal.tui.present.numbers import outputs, short
 from autoheal.tui.present.telling_words import Parts, by, of_run
 
 
@@ -47,16 +47,21 @@ def _ticked(_e: ev.Ticked, _w: World) -> Parts:
 
 def _step_started(e: ev.StepStarted, w: World) -> Parts:
     again = f" (try {e.attempt})" if e.attempt > 1 else ""
-    return (("▶ step", "healing"), f" {of_run(w, e.run)}: {e.step}{again}")
+    return (("▶ step", "healing"), f" {e.step}{again}", (f" {of_run(w, e.run)}", "dim"))
 
 
 def _step_finished(e: ev.StepFinished, w: World) -> Parts:
     if e.outcome == "done":
-        found = ", ".join(f"{k}={v}" for k, v in list(e.outputs.items())[:2])
-        return (("✓ step", "good"), f" {of_run(w, e.run)}: {e.step}", (f" {found}" if found else "", "dim"))
+        found = outputs(e.outputs, 2)
+        result = f" {found}" if found else ""
+        return (("✓ step", "good"), f" {e.step}{result}", (f" {of_run(w, e.run)}", "dim"))
     if e.outcome == "unknown":
-        return (("? step", "ask"), f" {of_run(w, e.run)}: {e.step}: nobody knows whether it happened")
-    return (("✗ step", "firing"), f" {of_run(w, e.run)}: {e.step}: {e.error}")
+        return (
+            ("? step", "ask"),
+            f" {e.step}: nobody knows whether it happened",
+            (f" {of_run(w, e.run)}", "dim"),
+        )
+    return (("✗ step", "firing"), f" {e.step}: {e.error}", (f" {of_run(w, e.run)}", "dim"))
 
 
 def _answered(e: ev.ApprovalAnswered, _w: World) -> Parts:

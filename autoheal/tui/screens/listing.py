@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from autoheal.tui.keys import EVERYWHERE, LISTS
+from autoheal.tui.keys import EVERYWHERE, LISTS, Key
 from autoheal.tui.present.filter import keep
 from autoheal.tui.present.fleet import Row, Table, arrange
 from autoheal.tui.present.line import Line, line, rule
@@ -34,6 +34,8 @@ class Listing(Board):
     EMPTY: ClassVar[str] = "nothing yet"
     #: Rows that are held in place while the order changes; lists that only grow do not need it.
     HOLDS: ClassVar[bool] = False
+    #: Does ⏎ lead anywhere?
+    OPENS: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,6 +96,9 @@ class Listing(Board):
 
     def fill_below(self, frame: Frame, width: int, height: int) -> int | None:  # noqa: ARG002  for subclasses
         return None
+
+    def useful_keys(self) -> tuple[Key, ...]:
+        return tuple(key for key in super().useful_keys() if self.OPENS or key.id != "list.open")
 
     def empty(self, frame: Frame) -> str:
         return self.EMPTY if frame.snapshot is not None else ""

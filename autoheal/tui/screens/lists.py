@@ -57,6 +57,7 @@ class RunBoard(Listing):
 
 class PolicyBoard(Listing):
     VIEW = "Policies"
+    OPENS = False
     ORDER = "in the order in which they speak"
     EMPTY = "no policies: nothing will be done by itself"
 
@@ -72,6 +73,7 @@ class PolicyBoard(Listing):
 
 class SourceBoard(Listing):
     VIEW = "Sources"
+    OPENS = False
     ORDER = "what does not run first"
     EMPTY = "no task has said anything yet"
 
@@ -79,4 +81,5 @@ class SourceBoard(Listing):
         return task_table(frame, width)
 
     def about(self) -> str | None:
-        return self.rows.key
+        key = self.rows.key
+        return key if key in self.dashboard.frame().index.incident else None
