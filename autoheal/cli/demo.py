@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    import os
     import shutil
     import sys
     import tempfile
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     from autoheal.cli.door import UsageError
 
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # more processes than cores: threads of theirs only wait for each other
     if find_spec("sklearn") is None:
         raise UsageError("the demo trains real models: pip install 'autoheal[demo]'")
     if args.speed <= 0:

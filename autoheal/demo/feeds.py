@@ -45,6 +45,7 @@ class Row:
     label: float
 
 
+@cache
 def bike(*, busy: bool) -> tuple[Row, ...]:
     """Hours of rentals; the label is the count, or with ``busy`` 1 for a busy hour."""
     raws = _read("bike")
@@ -64,6 +65,7 @@ def _bike_row(raw: dict[str, str], time: datetime, truth: dict[datetime, float])
     return Row(time, f"{time:%Y%m%d%H}", features, truth[time])
 
 
+@cache
 def loans() -> tuple[Row, ...]:
     """Car loans; the label is 1 for a repaid one."""
     raws = _read("loans")
