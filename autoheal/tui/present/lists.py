@@ -121,10 +121,10 @@ def policy_table(frame: Frame, width: int) -> Table:
     found = sorted(frame.world.config.policies, key=lambda p: (-p.priority, p.name))
     columns = (
         Column("MODE", 8),
-        Column("POLICY", 16, longest([clean(p.name) for p in found], 16, 30)),
-        Column("LADDER", 24, longest([_ladder(p) for p in found], 24, 60)),
+        Column("POLICY", 14, longest([clean(p.name) for p in found], 14, 30)),
+        Column("LADDER", 18, longest([_ladder(p) for p in found], 18, 60)),
         Column("MODELS", 6, longest([_selected(p) for p in found], 6, 30)),
-        Column("WRITTEN AT", longest([_file(p) for p in found], 15, 30)),
+        Column("WRITTEN AT", longest([_file(p) for p in found], 15, 24)),
     )
     return _table(columns, [_policy(frame, p) for p in found], width)
 
