@@ -49,7 +49,7 @@ class SystemClock:
         return time.monotonic()
 
     async def sleep_until(self, when: datetime) -> None:
-        while (left := (when - self.now()).total_seconds()) > 0:
+        while (left := (when - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - time itself is waited for
             await asyncio.sleep(min(left, LONGEST_NAP))
 
     async def sleep(self, seconds: float) -> None:
@@ -71,7 +71,7 @@ class ScaledClock:
         return time.monotonic()
 
     async def sleep_until(self, when: datetime) -> None:
-        while (left := (when - self.now()).total_seconds() / self.speed) > 0:
+        while (left := (when - self.now()).total_seconds() / self.speed) > 0:  # noqa: ASYNC110 - as above
             await asyncio.sleep(min(left, LONGEST_NAP))
 
     async def sleep(self, seconds: float) -> None:
