@@ -27,6 +27,7 @@ from autoheal.clock import Clock
 from autoheal.daemon import parts
 from autoheal.daemon.executor import Executor
 from autoheal.daemon.history import History
+from autoheal.daemon.housekeeping import Housekeeping
 from autoheal.daemon.kernel import Kernel
 from autoheal.daemon.reload import Configuration
 from autoheal.daemon.rounds import Rounds
@@ -173,6 +174,7 @@ def _supervise(daemon: Daemon) -> None:
     add("executor", daemon.executor.run)
     add("notifiers", daemon.outbox.run)
     add("rounds", _rounds(daemon).run)
+    add("housekeeping", Housekeeping(daemon.log, daemon.settings.state, daemon.kernel.submit).run)
     add("snapshots", lambda: keep_snapshots(daemon.kernel, daemon.log))
     for source in parts.sources(daemon.settings, daemon.config.models):
         add(f"source:{source.name}", lambda source=source: source.run(daemon.intake, daemon.clock))  # type: ignore[misc]
