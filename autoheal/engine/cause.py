@@ -13,7 +13,7 @@ from autoheal.domain import events as ev
 from autoheal.domain.events import Event
 from autoheal.domain.names import AlarmState, Cause, IncidentState, ModelName, is_model
 from autoheal.domain.reason import Reason
-from autoheal.domain.records import Alarm, Hypothesis, Incident
+from autoheal.domain.records import Alarm, Hypothesis, Incident, ModelState
 from autoheal.domain.world import World
 
 #: This share of a model's watched inputs moving at once points to the feed, not to the world.
@@ -122,8 +122,15 @@ def _release(world: World, incident: Incident, alarms: list[Alarm]) -> Hypothesi
         f"{state.champion} replaced {state.previous} at {state.champion_since:%Y-%m-%d %H:%M}, "
         f"the symptom began {max(age, type(age)(0))} later"
     )
-    weight = 0.87 if _of(symptoms, "serving") else 0.8
+    usual = 0.87 if _of(symptoms, "serving") else 0.8
+    weight = 0.55 if _gated(world, state) else usual
     return Hypothesis(Cause.BAD_RELEASE, weight, Reason("it began with a release", holds=True, detail=detail))
+
+
+def _gated(world: World, state: ModelState) -> bool:
+    """Autoheal's own promotion passed a gate against the champion before it: a changed world explains its fall
+    better than the release does."""
+    return any(part in world.runs for part in state.promoted_by.split("/"))
 
 
 def _drift(alarms: list[Alarm]) -> list[Hypothesis]:
