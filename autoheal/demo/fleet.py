@@ -97,21 +97,13 @@ def model(name: str) -> DemoModel:
 
 
 def training_rows(model: DemoModel) -> list[Row]:
-    """What the first version learned: the half-year before the start, or the loans' reference part."""
-    rows = model.rows()
-    return (
-        list(rows[: feeds.LOANS_REFERENCE])
-        if model.name == "loan-repayment"
-        else [r for r in rows if r.time < feeds.START]
-    )
+    """What the first version learned: everything before the start."""
+    return [row for row in model.rows() if row.time < feeds.START]
 
 
 def service_rows(model: DemoModel) -> list[Row]:
     """What it meets in service, in order."""
-    rows = model.rows()
-    if model.name == "loan-repayment":
-        return list(rows[feeds.LOANS_REFERENCE :])
-    return [r for r in rows if feeds.START <= r.time <= feeds.END]
+    return [row for row in model.rows() if feeds.START <= row.time <= feeds.END]
 
 
 Request = tuple[DemoModel, tuple[Row, ...]]

@@ -8,7 +8,6 @@ stop it: labels wait and are sent again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -30,8 +29,13 @@ from autoheal.net import AsyncClient, HTTPError, HTTPStatusError, client
 _LOG = logging.getLogger(__name__)
 #: Labels in one post.
 POST = 2000
+#: With these answers the same labels would be refused for ever.
+HOPELESS = frozenset({400, 404, 413, 422})
 #: Who releases versions that autoheal did not make.
 CI = "ci"
+
+#: When it is known, and the record that says so.
+Label = tuple[datetime, dict[str, object]]
 
 
 @dataclass(slots=True)
@@ -51,7 +55,8 @@ class Player:
     endless: bool = False
     books: Books = field(default_factory=Books)
     released_at: datetime | None = None
-    _labels: deque[tuple[datetime, dict[str, object]]] = field(default_factory=deque)
+    _labels: deque[Label] = field(default_factory=deque)
+    _handing: list[Label] = field(default_factory=list)
     _twins: dict[str, Twin] = field(default_factory=dict)
     _made: asyncio.Task[Made] | None = None
     _upstream_told: bool = False
@@ -59,7 +64,9 @@ class Player:
     async def run(self) -> None:
         """Play to the end of the data, or until ``finished``."""
         self._twins = {m.name: Twin(self.registry, m.name) for m in self.fleet}
-        self._made = asyncio.create_task(asyncio.to_thread(self._make_bad_version))
+        victim = next((m for m in self.fleet if m.name == self.faults.release.model), None)
+        if victim is not None:
+            self._made = asyncio.create_task(asyncio.to_thread(self._make_bad_version, victim))
         async with (
             client(base_url=self.gateway, timeout=10) as web,
             client(base_url=self.telemetry, timeout=5) as door,
@@ -75,9 +82,10 @@ class Player:
                     await self._send(web, model, rows)
                 await self._drain()
             finally:
-                posting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await posting
+                helpers = [task for task in (posting, self._made) if task is not None]
+                for task in helpers:
+                    task.cancel()
+                await asyncio.gather(*helpers, return_exceptions=True)
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -123,25 +131,29 @@ class Player:
     async def _post_labels(self, door: AsyncClient) -> None:
         """Hand in what has matured, again and again until it was taken."""
         while True:
-            if ripe := self._ripe():
+            self._handing = self._ripe()
+            if self._handing:
+                records = [label for _, label in self._handing]
                 try:
-                    response = await door.post(
-                        "/v1/telemetry", json={"records": [label for _, label in ripe]}
-                    )
+                    response = await door.post("/v1/telemetry", json={"records": records})
                     response.raise_for_status()
                 except HTTPError as error:
-                    if _hopeless(error):
-                        _LOG.warning("%d labels were refused: %r", len(ripe), error)
-                        continue
-                    _LOG.info("labels wait for the daemon: %r", error)
-                    self._labels.extendleft(reversed(ripe))
-                    await self.clock.sleep(0.3)
+                    await self._not_taken(error)
+                self._handing = []
             await self.clock.sleep(0.05)
 
-    def _ripe(self) -> list[tuple[datetime, dict[str, object]]]:
+    async def _not_taken(self, error: HTTPError) -> None:
+        if isinstance(error, HTTPStatusError) and error.response.status_code in HOPELESS:
+            _LOG.warning("%d labels were refused: %r", len(self._handing), error)
+            return
+        _LOG.info("labels wait for the daemon: %r", error)
+        self._labels.extendleft(reversed(self._handing))
+        await self.clock.sleep(0.3)
+
+    def _ripe(self) -> list[Label]:
         now = self.clock.now()
-        ripe: list[tuple[datetime, dict[str, object]]] = []
-        rest: list[tuple[datetime, dict[str, object]]] = []
+        ripe: list[Label] = []
+        rest: list[Label] = []
         for item in self._labels:
             (ripe if item[0] <= now and len(ripe) < POST else rest).append(item)
         self._labels = deque(rest)
@@ -150,7 +162,7 @@ class Player:
     async def _drain(self) -> None:
         """Wait until every label was handed in."""
         for _ in range(200):
-            if not self._labels:
+            if not self._labels and not self._handing:
                 return
             await self.clock.sleep(0.05)
 
@@ -163,18 +175,16 @@ class Player:
             self.say(
                 f"{upstream.start:%Y-%m-%d %H:%M}  ~ from now on {upstream.column} of the weather feed is empty"
             )
-        if self.released_at is None and at >= self.faults.release.at:
-            await self._release()
+        if self._made is not None and self.released_at is None and at >= self.faults.release.at:
+            await self._release(await self._made)
 
-    def _make_bad_version(self) -> Made:
+    def _make_bad_version(self, model: DemoModel) -> Made:
         release = self.faults.release
-        model = next(m for m in self.fleet if m.name == release.model)
         return first_versions.with_unit_error(model, training_rows(model), release.column, release.factor)
 
-    async def _release(self) -> None:
+    async def _release(self, made: Made) -> None:
         """What a team's CI does: register the new version, make it champion, send it all the traffic."""
-        assert self._made is not None
-        release, made = self.faults.release, await self._made
+        release = self.faults.release
         model = next(m for m in self.fleet if m.name == release.model)
         taken = {v.version for v in self.registry.versions(model.name)}
         version = next(f"v{n}" for n in range(2, 1000) if f"v{n}" not in taken)
@@ -195,8 +205,3 @@ class Player:
         self._twins[model.name].release(version)
         what = f"{model.name} {version}, trained with {release.column} in another unit"
         self.say(f"{self.released_at:%Y-%m-%d %H:%M}  ~ {CI} releases {what}")
-
-
-def _hopeless(error: HTTPError) -> bool:
-    """Would the same labels be refused for ever?"""
-    return isinstance(error, HTTPStatusError) and error.response.status_code in {400, 404, 413, 422}
