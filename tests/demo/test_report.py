@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -163,16 +162,25 @@ def test_the_table_and_the_json_say_the_same(player: Player) -> None:
 
 def test_the_timeline_tells_what_matters_and_falls_over_nothing() -> None:
     first = whole()[0]
-    told = {
-        ev.DaemonStarted("1"): "daemon started",
-        ev.IncidentOpened(first): "INC-0001 opened on loan-repayment",
-        ev.CauseAssessed(first.id, first.causes): "cause: bad_release",
-        ev.AttemptFailed(first.id, "not_healed", "still bad"): "not healed: still bad",
-        ev.IncidentEscalated(first.id, "help"): "needs a person",
-        ev.IncidentClosed(first.id, "healed", verified=True): "(verified)",
-        ev.AlarmResolved(first.alarms[0]): "performance/mae is quiet again",
-    }
-    for event, part in told.items():
+    told = [
+        (ev.DaemonStarted("1"), "daemon started"),
+        (ev.IncidentOpened(first), "INC-0001 opened on loan-repayment"),
+        (ev.CauseAssessed(first.id, first.causes), "cause: bad_release"),
+        (ev.AttemptFailed(first.id, "not_healed", "still bad"), "not healed: still bad"),
+        (ev.IncidentEscalated(first.id, "help"), "needs a person"),
+        (ev.IncidentClosed(first.id, "healed", verified=True), "(verified)"),
+        (ev.AlarmResolved(first.alarms[0]), "performance/mae is quiet again"),
+        (ev.IncidentEscalated(first.id, "x" * 500), "…"),
+    ]
+    for event, part in told:
         assert part in timeline.sentence(event)
+        assert len(timeline.sentence(event)) <= timeline.WIDTH
     assert timeline.sentence(ev.Ticked()) == ""
-    assert len(get_args(get_args(ev.Event)[0])) > 30
+
+
+def test_the_timeline_does_not_repeat_itself() -> None:
+    said: set[str] = set()
+    again = ev.IncidentEscalated(IncidentId("INC-0001"), "help")
+    assert [bool(timeline.news(again, said)) for _ in range(3)] == [True, False, False]
+    champion = ev.DaemonStarted("1")
+    assert [bool(timeline.news(champion, said)) for _ in range(2)] == [True, True]
