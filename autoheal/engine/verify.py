@@ -84,6 +84,8 @@ def _verifying(world: World, incident: Incident, now: datetime) -> tuple[Event, 
         )
     if quiet is False:
         left = [k.split("|", 1)[1] for k in incident.alarms if is_breach(world, k)]
+        if not left and now < incident.deadline + verify.healthy_for:
+            return ()  # the symptom has just gone: give it the time that health has to last
         return (
             ev.AttemptFailed(
                 incident.id,
@@ -175,7 +177,7 @@ def deadlines(world: World) -> list[datetime]:
             continue
         verify = incident.verify or (incident.attempts[-1].verify if incident.attempts else VerifySpec())
         if incident.deadline:
-            times.append(incident.deadline)
+            times += [incident.deadline, incident.deadline + verify.healthy_for]
         if incident.acted_at:
             times.append(incident.acted_at + verify.healthy_for)
         times.extend(

@@ -126,6 +126,19 @@ def upstream_fault() -> Scenario:
     )
 
 
+def eased_at_the_last_moment() -> Scenario:
+    begin = [*start(), *series(2, 7.5, "breach"), *_after(8)]
+    return Scenario(
+        "a symptom that goes just before the deadline gets its time",
+        Script(tuple(begin)),
+        at(12),
+        "closed",
+        (("retrain", "healed"),),
+        "concept_drift",
+        verified=True,
+    )
+
+
 def no_data_is_no_recovery() -> Scenario:
     begin = [*start(), *series(2, 2, "breach"), *series(3, 20, "no_data")]
     return Scenario(
@@ -253,6 +266,7 @@ ALL = [
     trainer_fails(),
     flaky_action(),
     upstream_fault(),
+    eased_at_the_last_moment(),
     no_data_is_no_recovery(),
     goes_away(),
     approved(),
