@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
     from autoheal.cli.door import UsageError
 
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # more processes than cores: threads of theirs only wait for each other
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # more processes than cores: threads of theirs only wait for each other
     if find_spec("sklearn") is None:
         raise UsageError("the demo trains real models: pip install 'autoheal[demo]'")
     if args.speed <= 0:
@@ -71,11 +73,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _finish(found: Report, file: str | None) -> int:
     import json
+    import shutil
     from pathlib import Path
 
     from autoheal.demo import report
 
-    print(f"\n{report.table(found)}")
+    print(f"\n{report.table(found, shutil.get_terminal_size((200, 24)).columns)}")
     if file:
         Path(file).write_text(json.dumps(report.as_json(found), indent=2) + "\n", encoding="utf-8")
     return 0 if found.good else 1

@@ -1,6 +1,6 @@
 """The demo's processes: started in groups of their own, waited for, ended whatever happens.
 
-The demo plays the service manager: a daemon that dies (somebody tries ``kill -9``) is started again, as systemd would.
+The demo plays the service manager: what dies (somebody tries ``kill -9``) is started again, as systemd would.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from autoheal.net import HTTPError, client
 
 #: Real seconds that a process may take to answer for the first time, and to end.
 UP, DOWN = 40.0, 10.0
+#: Real seconds before a process that died is started again.
+AGAIN = 0.5
 #: One thread each: there are more processes than cores.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -57,7 +59,8 @@ class Processes:
     async def _keep(self, name: str, arguments: tuple[str, ...]) -> None:
         while True:
             code = await self._running[name].wait()
-            self.said(f"{name} ended with {code} and is started again")
+            self.said(f"~ {name} ended with {code} and is started again")
+            await self.clock.sleep(AGAIN)
             await self.start(name, *arguments)
 
     async def answers(self, name: str, url: str = "", socket: Path | None = None) -> None:
@@ -102,7 +105,7 @@ async def running(
     processes = Processes(workspace, clock, said)
     try:
         for model, port in workspace.model_ports.items():
-            await processes.start(
+            await processes.keep(
                 model,
                 *("-m", "autoheal.demo.model_server", "--model", model),
                 *("--registry", str(workspace.registry), "--port", str(port)),

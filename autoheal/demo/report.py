@@ -157,18 +157,31 @@ def _missing(incidents: Sequence[Incident], faults: Faults) -> list[str]:
 # --- as text and as JSON ---------------------------------------------------------------------------------------------
 
 
-def table(report: Report) -> str:
-    """The report as text for a terminal."""
+def table(report: Report, width: int = 200) -> str:
+    """The report as text for a terminal of so many columns."""
     head = ("INCIDENT", "MODEL", "CAUSE", "ACTION", "DETECT", "RECOVER", "VERIFIED", "HEALED", "WITHOUT")
     rows = [head, *(_cells(line) for line in report.lines)]
     for all_rows in report.overall:
         healed, alone = (_number(all_rows.metric, v) for v in (all_rows.healed, all_rows.alone))
         rows.append(("all rows", all_rows.model, *("",) * 5, healed, alone))
     widths = [max(len(row[n]) for row in rows) for n in range(len(head))]
-    text = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    wide = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    longest = max(len(line) for line in wide)
+    text = [wide[0], "─" * longest, *wide[1:]] if longest <= width else _stacked(rows[1:])
     verdict = "every incident healed and was verified" if report.good else "NOT everything healed"
-    rule = "─" * max(len(line) for line in text)
-    return "\n".join([text[0], rule, *text[1:], "", verdict, *(f"missing: {m}" for m in report.missing)])
+    return "\n".join([*text, "", verdict, *(f"missing: {m}" for m in report.missing)])
+
+
+def _stacked(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Two short lines a row, for narrow terminals."""
+    text = []
+    for incident, model, cause, action, detect, recover, verified, healed, alone in rows:
+        text.append(
+            f"{incident}  {model.ljust(14)}  {cause.ljust(15)}  {verified and f'verified {verified}'}".rstrip()
+        )
+        how = f"{action}; detected in {detect}, recovered in {recover}; " if action else ""
+        text.append(f"          {how}{healed}, without {alone}")
+    return text
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ broken inputs. It runs in the demo's process from the same registry.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,8 @@ from autoheal.actions.targets.registry import Registry
 from autoheal.demo import estimator
 from autoheal.demo.estimator import Estimator, StandIn
 from autoheal.demo.feeds import Row
+
+KEPT = 200_000
 
 
 @dataclass(slots=True)
@@ -46,11 +48,15 @@ class Scored:
     alone: float
 
 
+def _scored() -> deque[Scored]:
+    return deque(maxlen=KEPT)
+
+
 @dataclass(slots=True)
 class Books:
-    """Everything that was answered, by model."""
+    """What was answered, by model: the newest ``KEPT`` rows, which is all but when the data are played again."""
 
-    rows: defaultdict[str, list[Scored]] = field(default_factory=lambda: defaultdict(list))
+    rows: defaultdict[str, deque[Scored]] = field(default_factory=lambda: defaultdict(_scored))
 
     def note(self, model: str, row: Row, healed: float | None, alone: float) -> None:
         self.rows[model].append(Scored(row.time, row.label, healed, alone))

@@ -155,6 +155,9 @@ def test_the_table_and_the_json_say_the_same(player: Player) -> None:
         assert line["cause"].replace("_", " ") in row
         assert line["action"] in row
         assert ("✓ yes" in row) == line["verified"]
+    narrow = report.table(found, 80)
+    assert max(map(len, narrow.splitlines())) <= 100
+    assert all(line["incident"] in narrow for line in data["incidents"])
     assert [m["unanswered"] for m in data["overall"]] == [1, 1, 1]
     assert data["injected"]["bad_release"]["column"] == "driver_tenure"
     assert data["good"] is True
