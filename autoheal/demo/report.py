@@ -173,14 +173,12 @@ def table(report: Report, width: int = 200) -> str:
 
 
 def _stacked(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Two short lines a row, for narrow terminals."""
+    """Short lines, for narrow terminals."""
     text = []
     for incident, model, cause, action, detect, recover, verified, healed, alone in rows:
-        text.append(
-            f"{incident}  {model.ljust(14)}  {cause.ljust(15)}  {verified and f'verified {verified}'}".rstrip()
-        )
-        how = f"{action}; detected in {detect}, recovered in {recover}; " if action else ""
-        text.append(f"          {how}{healed}, without {alone}")
+        text.append(f"{incident}  {model:<14}  {cause:<15}  {healed}, without {alone}")
+        if action:
+            text += [f"  {action}", f"  detected in {detect}, recovered in {recover}, verified {verified}"]
     return text
 
 

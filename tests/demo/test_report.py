@@ -156,7 +156,7 @@ def test_the_table_and_the_json_say_the_same(player: Player) -> None:
         assert line["action"] in row
         assert ("✓ yes" in row) == line["verified"]
     narrow = report.table(found, 80)
-    assert max(map(len, narrow.splitlines())) <= 100
+    assert max(map(len, narrow.splitlines())) <= 80
     assert all(line["incident"] in narrow for line in data["incidents"])
     assert [m["unanswered"] for m in data["overall"]] == [1, 1, 1]
     assert data["injected"]["bad_release"]["column"] == "driver_tenure"
