@@ -17,8 +17,8 @@ from autoheal.errors import DoorError
 
 #: Longer explanations are cut.
 WIDTH = 150
-#: Told again only when something else was told of the incident meanwhile.
-REPEATS = (ev.DecisionMade, ev.IncidentEscalated, ev.CauseAssessed, ev.AttemptFailed)
+#: Told once in the same words; to act is told each time.
+REPEATS = (ev.DecisionMade, ev.IncidentEscalated, ev.CauseAssessed)
 
 
 async def follow(socket: str, say: Callable[[str], None]) -> None:
@@ -40,7 +40,8 @@ async def follow(socket: str, say: Callable[[str], None]) -> None:
 def news(event: Event, said: set[str]) -> str:
     """The sentence, unless it is one that was said before; ``said`` remembers."""
     text = sentence(event)
-    if isinstance(event, REPEATS):
+    acts = isinstance(event, ev.DecisionMade) and event.decision.verdict == "act"
+    if isinstance(event, REPEATS) and not acts:
         if text in said:
             return ""
         said.add(text)
