@@ -60,20 +60,21 @@ class Overall:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``missing`` says what should have happened and did not."""
+    """``missing`` says what should have happened and did not; a play that was stopped early is not ``complete``."""
 
     lines: tuple[Line, ...]
     overall: tuple[Overall, ...]
     missing: tuple[str, ...]
     faults: Faults
+    complete: bool = True
 
     @property
     def good(self) -> bool:
         """Every incident healed, verified, and none was missed."""
-        return bool(self.lines) and all(line.verified for line in self.lines) and not self.missing
+        return self.complete and all(line.verified for line in self.lines) and not self.missing
 
 
-def make(world: World, player: Player) -> Report:
+def make(world: World, player: Player, *, complete: bool = True) -> Report:
     incidents = [i for i in world.incidents.values() if not i.outcome.startswith("part of")]
     lines = tuple(
         _line(incident, model, player)
@@ -82,7 +83,8 @@ def make(world: World, player: Player) -> Report:
         if model.name in incident.models
     )
     overall = tuple(line for model in FLEET if (line := _overall(model, player.books)))
-    return Report(lines, overall, tuple(_missing(incidents, player.faults)), player.faults)
+    missing = tuple(_missing(incidents, player.faults)) if complete else ()
+    return Report(lines, overall, missing, player.faults, complete)
 
 
 def _line(incident: Incident, model: DemoModel, player: Player) -> Line:
@@ -168,7 +170,8 @@ def table(report: Report, width: int = 200) -> str:
     wide = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     longest = max(len(line) for line in wide)
     text = [wide[0], "─" * longest, *wide[1:]] if longest <= width else _stacked(rows[1:])
-    verdict = "every incident healed and was verified" if report.good else "NOT everything healed"
+    verdict = "NOT everything healed" if report.complete else "stopped before the end"
+    verdict = "every incident healed and was verified" if report.good else verdict
     return "\n".join([*text, "", verdict, *(f"missing: {m}" for m in report.missing)])
 
 
@@ -200,6 +203,7 @@ def as_json(report: Report) -> dict[str, Any]:
     release, upstream = report.faults.release, report.faults.upstream
     return {
         "good": report.good,
+        "complete": report.complete,
         "missing": list(report.missing),
         "incidents": [_plain(line) for line in report.lines],
         "overall": [

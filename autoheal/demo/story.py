@@ -80,7 +80,8 @@ class Story:
         stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({playing, watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if playing.done():
+            complete = playing.done()
+            if complete:
                 playing.result()
                 await self._settled(system)
             world = await self._world(place)
@@ -93,7 +94,7 @@ class Story:
             await asyncio.gather(playing, watching, following, stopped, return_exceptions=True)
         if watching.done() and not watching.cancelled() and (error := watching.exception()):
             raise error
-        return report.make(world, player)
+        return report.make(world, player, complete=complete)
 
     def _player(self, place: Workspace, clock: ScaledClock) -> Player:
         return Player(

@@ -144,6 +144,14 @@ def test_anything_less_is_not(player: Player, spoil, missing: str) -> None:
     assert "NOT everything healed" in report.table(found)
 
 
+def test_what_was_stopped_is_not_good_and_misses_nothing(player: Player) -> None:
+    incidents = whole()[:1]
+    found = report.make(World(incidents={i.id: i for i in incidents}), player, complete=False)
+    assert not found.good
+    assert not found.missing
+    assert "stopped before the end" in report.table(found)
+
+
 def test_the_table_and_the_json_say_the_same(player: Player) -> None:
     found = made(player, whole())
     text = report.table(found)
