@@ -6,6 +6,7 @@ Clients made here have time-outs, bounded pools, follow no redirects and ignore 
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 import httpx
@@ -35,11 +36,21 @@ SOCKET_HOST: Final = "http://autoheal"
 
 
 def client(
-    *, socket: str | None = None, base_url: str = "", timeout: float = 5.0, connections: int = 20
+    *,
+    socket: str | None = None,
+    base_url: str = "",
+    timeout: float = 5.0,
+    connections: int = 20,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncClient:
-    """An async client for one target: a unix ``socket`` path or a ``base_url``; ``timeout`` in seconds per phase."""
+    """An async client for one target: a unix ``socket`` path or a ``base_url``; ``timeout`` in seconds per phase.
+
+    ``tls`` replaces the usual authorities for https.
+    """
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    transport = httpx.AsyncHTTPTransport(uds=socket, limits=limits, retries=0, trust_env=False)
+    transport = httpx.AsyncHTTPTransport(
+        uds=socket, limits=limits, retries=0, trust_env=False, verify=tls or True
+    )
     return AsyncClient(
         transport=transport,
         base_url=base_url or (SOCKET_HOST if socket else ""),

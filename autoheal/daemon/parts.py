@@ -12,10 +12,18 @@ from autoheal.actions.targets.gateway import GatewayClient
 from autoheal.actions.targets.model_server import ModelServers
 from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock
-from autoheal.daemon.settings import DaemonSettings, Files, LogSettings, Scrape, WebhookSettings
+from autoheal.daemon.remote_sources import model_of, remote
+from autoheal.daemon.settings import (
+    DaemonSettings,
+    Files,
+    LogSettings,
+    Mqtt,
+    Prometheus,
+    Scrape,
+    WebhookSettings,
+)
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
-from autoheal.errors import ConfigError, Problem
 from autoheal.notifiers.contract import Notifier
 from autoheal.notifiers.log import LogNotifier
 from autoheal.notifiers.outbox import Outbox
@@ -35,7 +43,7 @@ def sources(settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> 
     made: list[Source] = []
     for part in settings.sources:
         if isinstance(part, Scrape):
-            _model(part.name, part.model, models)
+            model_of(part.name, part.model, models)
             made.append(
                 ScrapeSource(
                     part.name,
@@ -51,27 +59,18 @@ def sources(settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> 
                 FilesSource(
                     part.name,
                     path=part.path,
-                    spec=_model(part.name, part.model, models),
+                    spec=model_of(part.name, part.model, models),
                     holds=part.holds,
                     state_file=settings.state / f"source-{part.name}.json",
                     every=part.every.total_seconds(),
                     columns=part.columns,
                 )
             )
+        elif isinstance(part, Prometheus | Mqtt):
+            made.append(remote(part, settings, models))
         else:
             made.append(HttpPush(part.name))
     return tuple(made)
-
-
-def _model(source: str, model: str, models: Mapping[ModelName, ModelSpec]) -> ModelSpec:
-    found = models.get(ModelName(model))
-    if found is None:
-        names = ", ".join(sorted(models)) or "none"
-        problem = Problem(
-            "daemon", 1, 1, f"source {source} is for a model {model!r} that does not exist", f"known: {names}"
-        )
-        raise ConfigError((problem,))
-    return found
 
 
 def notifiers(settings: DaemonSettings) -> tuple[Notifier, ...]:

@@ -61,9 +61,13 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Pulse:
-    """Whether a source works, told to the sink when that changes and now and then."""
+    """Whether a source works, told to the sink when that changes and now and then.
+
+    A source may keep further ones by ``subject``, for parts of it that can be silent while the rest works.
+    """
 
     name: str
+    subject: str = "up"
     failures: int = 0
     down_since: datetime | None = None
     _beats: int = 0
@@ -78,6 +82,11 @@ class Pulse:
         self.down_since = self.down_since or now
         await self._say(sink, now, Verdict.BREACH if self.failures >= DOWN_AFTER else Verdict.NO_DATA, why)
 
+    async def quiet(self, sink: Sink, now: datetime, why: str) -> None:
+        """It answers and has nothing: no data, which is neither health nor a failure however long it lasts."""
+        self.failures, self.down_since = 0, None
+        await self._say(sink, now, Verdict.NO_DATA, why)
+
     async def _say(self, sink: Sink, now: datetime, verdict: Verdict, detail: str) -> None:
         self._beats += 1
         if self._said == (verdict, detail if verdict is not Verdict.OK else "") and self._beats < REFRESH:
@@ -88,7 +97,7 @@ class Pulse:
             Finding(
                 source_target(self.name),
                 "source",
-                "up",
+                self.subject,
                 now,
                 verdict,
                 severity=Severity.WARNING if breach else Severity.NONE,

@@ -1,0 +1,175 @@
+"""``mqtt``: records from a broker, at QoS 1 with a session that the broker keeps while we are away.
+
+Topics are templates with one ``{model}`` level (``autoheal/{model}/predictions``); the level names the model. A
+message is acknowledged only after its records are in telemetry.db, so a crash at any moment makes it come again, and
+the store counts it as a duplicate. While the store is full or the disk says no, nothing is acknowledged and the
+broker holds the rest. What surprises: a message that cannot be read *is* acknowledged, since it would else come back
+for ever; it is counted, and told as ``source/records``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autoheal.clock import Clock
+from autoheal.domain.names import ModelName, Task
+from autoheal.errors import AutohealError, StoreError
+from autoheal.sources.contract import Pulse, Sink
+from autoheal.sources.mqtt_link import Broker, Link, Message, connected
+from autoheal.sources.payload import Kind, records
+from autoheal.sources.tally import Tally
+from autoheal.telemetry import Record, Refusal
+
+_LOG = logging.getLogger(__name__)
+MODEL = "{model}"
+#: Back-off between connections, in real seconds; after ``SETTLED`` connected ones it begins anew.
+FIRST, LONGEST, SETTLED = 0.5, 30.0, 10.0
+#: Real seconds between two reports of health, and bytes above which messages are read in a thread.
+BEAT = 15.0
+LOST = "the broker had kept no session for us: what came while we were away is lost"
+LONG = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One template: ``kind`` is what its records are unless they say so themselves (None: they must)."""
+
+    template: str
+    kind: Kind | None = None
+
+    def __post_init__(self) -> None:
+        levels = self.template.split("/")
+        if levels.count(MODEL) != 1 or any(set(level) & set("+#{}") for level in levels if level != MODEL):
+            raise ValueError(
+                f"the topic {self.template!r} needs exactly one level {MODEL} and no other wildcard"
+            )
+        if self.template.startswith("$"):
+            raise ValueError(
+                f"the topic {self.template!r} begins with $: for a shared one, name its group in `share`"
+            )
+
+    def filter(self, share: str = "") -> str:
+        """What is subscribed to."""
+        plain = self.template.replace(MODEL, "+")
+        return f"$share/{share}/{plain}" if share else plain
+
+    def model(self, topic: str) -> ModelName | None:
+        """The model that a message's topic names, None when it is not of this template."""
+        ours, theirs = self.template.split("/"), topic.split("/")
+        if len(ours) != len(theirs) or any(o not in (t, MODEL) for o, t in zip(ours, theirs, strict=True)):
+            return None
+        return ModelName(theirs[ours.index(MODEL)])
+
+
+USUAL = (
+    Topic("autoheal/{model}/predictions", "prediction"),
+    Topic("autoheal/{model}/outcomes", "outcome"),
+    Topic("autoheal/{model}/metrics", "metric"),
+)
+
+
+class Mqtt:
+    """Follows topics of one broker. ``tally`` counts records, ``lost_sessions`` how often the broker had forgotten us,
+    so that something is missing."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        broker: Broker,
+        tasks: Mapping[ModelName, Task],
+        topics: Sequence[Topic] = USUAL,
+        share: str = "",
+        first_pause: float = FIRST,
+        beat: float = BEAT,
+    ) -> None:
+        self.name = name
+        self.broker = broker
+        self.tasks = dict(tasks)
+        self.topics = tuple(topics)
+        self.share = share
+        self.first_pause = first_pause
+        self.beat = beat
+        self.tally = Tally(name)
+        self.lost_sessions = 0
+        self._connected_before = False
+
+    async def run(self, sink: Sink, clock: Clock) -> None:
+        """Receive until cancelled; connect again for ever."""
+        pulse, pause = Pulse(self.name), self.first_pause
+        filters = [topic.filter(self.share) for topic in self.topics]
+        while True:
+            started = clock.monotonic()
+            try:
+                async with connected(self.broker, filters, self._overflow) as link:
+                    await pulse.up(sink, clock.now(), self._joined(link))
+                    await self._receive(link, sink, clock, pulse)
+            except (AutohealError, OSError) as error:
+                where = f"{self.broker.host}:{self.broker.port}"
+                await pulse.away(sink, clock.now(), f"{where}: {error}"[:300])
+            if clock.monotonic() - started >= SETTLED:
+                pause = self.first_pause
+            await clock.sleep(pause)
+            pause = min(pause * 2, LONGEST)
+
+    def _overflow(self) -> None:
+        self.tally.refuse("qos0_overflow", "messages at QoS 0 came faster than they could be stored")
+
+    def _joined(self, link: Link) -> str:
+        """What there is to say about a new connection."""
+        lost = self._connected_before and not link.resumed
+        self._connected_before = True
+        if not lost:
+            return ""
+        self.lost_sessions += 1
+        _LOG.warning("%s: %s", self.name, LOST)
+        return LOST
+
+    async def _receive(self, link: Link, sink: Sink, clock: Clock, pulse: Pulse) -> None:
+        told = clock.monotonic()
+        while True:
+            batch = await link.batch(self.broker.window, wait=self.beat)
+            if batch:
+                found = await self._read(batch)
+                await self._store(found, sink, clock, pulse)
+                link.ack(batch)
+            if not batch or clock.monotonic() - told >= self.beat:
+                told = clock.monotonic()
+                await pulse.up(sink, clock.now())
+                await self.tally.report(sink, clock.now())
+
+    async def _read(self, batch: Sequence[Message]) -> list[Record]:
+        if sum(len(message.payload) for message in batch) > LONG:
+            return await asyncio.to_thread(self._records, batch)
+        return self._records(batch)
+
+    def _records(self, batch: Sequence[Message]) -> list[Record]:
+        found: list[Record] = []
+        for message in batch:
+            for topic in self.topics:
+                model = topic.model(message.topic)
+                if model is not None:
+                    found += records(message.payload, model, topic.kind, self.tasks, self.tally)
+                    break
+            else:
+                self.tally.refuse("other_topic", "a message came on a topic that is not ours")
+        return found
+
+    async def _store(self, found: Sequence[Record], sink: Sink, clock: Clock, pulse: Pulse) -> None:
+        """Returns when the records are stored, however long that takes; until then the broker gets no acknowledgement."""
+        pause = self.first_pause
+        while found:
+            try:
+                await sink(found)
+            except (Refusal, StoreError) as error:
+                await pulse.away(sink, clock.now(), f"not stored: {error}"[:300])
+                await clock.sleep(pause)
+                pause = min(pause * 2, LONGEST)
+            else:
+                self.tally.taken += len(found)
+                if pulse.failures:
+                    await pulse.up(sink, clock.now())
+                return

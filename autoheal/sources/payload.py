@@ -1,0 +1,91 @@
+"""One message of a stream as checked records: JSON (a record, a list, ``{"records": [...]}``) or NDJSON. Pure.
+
+Used by ``mqtt``. The topic is the authority for model and kind, because that is what the broker's access list is
+about: a record may leave them out, and one that claims others is refused. A sender cannot be told, so good records of
+a message are kept and bad ones counted. MessagePack is not read: its package is no dependency of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic_core import from_json
+
+from autoheal.domain.names import ModelName, Task
+from autoheal.sources.tally import Tally
+from autoheal.telemetry import Record, Refusal, parse_rows
+
+Kind = Literal["prediction", "outcome", "metric"]
+#: A message may be this long; whoever has more sends several.
+LARGEST = 1024 * 1024
+
+
+def records(
+    payload: bytes, model: ModelName, kind: Kind | None, tasks: Mapping[ModelName, Task], tally: Tally
+) -> list[Record]:
+    """The usable records of one message; an empty one (a retained message that was cleared) has none."""
+    if len(payload) > LARGEST:
+        tally.refuse("too_large", f"a message of {len(payload)} bytes, {LARGEST} are read")
+        return []
+    if not payload.strip():
+        return []
+    if model not in tasks:
+        tally.refuse("unknown_model", f"no model is called {model[:80]!r}")
+        return []
+    rows = [row for row in _rows(payload, tally) if _fits(row, model, kind, tally)]
+    named = [{"model": model, **({"kind": kind} if kind else {}), **row} for row in rows]
+    try:
+        return parse_rows(named, tasks) if named else []
+    except Refusal:
+        return _one_by_one(named, tasks, tally)
+
+
+def _rows(payload: bytes, tally: Tally) -> list[Any]:
+    try:
+        document = from_json(payload)
+    except ValueError:
+        lines = payload.splitlines()
+        if len(lines) == 1:
+            tally.refuse("not_json", "a message is not JSON")
+            return []
+        return _lines(lines, tally)
+    if isinstance(document, dict):
+        document = document.get("records", [document])
+    if not isinstance(document, list):
+        tally.refuse("not_a_record", "a message is no record, list of records or {records: [...]}")
+        return []
+    return document
+
+
+def _lines(lines: Sequence[bytes], tally: Tally) -> list[Any]:
+    found = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                found.append(from_json(line))
+            except ValueError:
+                tally.refuse("not_json", f"line {number} of a message is not JSON")
+    return found
+
+
+def _fits(row: object, model: ModelName, kind: Kind | None, tally: Tally) -> bool:
+    if not isinstance(row, dict):
+        tally.refuse("not_a_record", "a record must be an object")
+    elif row.get("model", model) != model:
+        tally.refuse("other_model", f"a record on {model}'s topic is about another model")
+    elif kind and row.get("kind", kind) != kind:
+        tally.refuse("other_kind", f"a record on a topic of {kind}s is none")
+    else:
+        return True
+    return False
+
+
+def _one_by_one(rows: Sequence[object], tasks: Mapping[ModelName, Task], tally: Tally) -> list[Record]:
+    good: list[Record] = []
+    for row in rows:
+        try:
+            good += parse_rows([row], tasks)
+        except Refusal as refusal:
+            tally.refuse(refusal.field or refusal.reason, refusal.message)
+    return good
