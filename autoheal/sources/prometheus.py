@@ -169,7 +169,7 @@ class Prometheus:
             partial = answer.partial or partial
             if not partial:
                 cursor.until = max(cursor.until, end)
-                cursor.forget(cursor.until - self.pace.late)
+                cursor.forget(cursor.until - self.pace.late - step / 2)
             await asyncio.to_thread(save, self._state_file, self._cursors)
             start = end + step
         return partial

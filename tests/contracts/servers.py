@@ -5,18 +5,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from autoheal.net import client
 
 
 def program(name: str, package: str) -> str:
@@ -99,32 +102,88 @@ async def stopping(server: Process) -> AsyncIterator[Process]:
 
 
 class Prometheus(Process):
-    """Scrapes ``targets`` every 100 ms and computes the recording rules as often."""
+    """Takes samples by remote write (``push``) and computes its recording rules every 100 ms."""
 
     @classmethod
-    def at(cls, folder: Path, targets: Sequence[str] = (), rules: str = "", **web: str) -> Prometheus:
+    def at(cls, folder: Path, rules: str = "", retention: str = "60d", web_config: str = "") -> Prometheus:
         binary = program("prometheus", "prometheus")
-        listed = ", ".join(f'"{t}"' for t in targets)
         (folder / "rules.yml").write_text(rules or "groups: []\n")
+        (folder / "web.yml").write_text(web_config)
         (folder / "p.yml").write_text(
-            "global: {scrape_interval: 100ms, scrape_timeout: 100ms, evaluation_interval: 100ms}\n"
-            "rule_files: [rules.yml]\n"
-            f"scrape_configs: [{{job_name: models, static_configs: [{{targets: [{listed}]}}]}}]\n"
+            "global: {evaluation_interval: 100ms}\nrule_files: [rules.yml]\n"
+            "storage: {tsdb: {out_of_order_time_window: 1h}}\n"
         )
         port = free_port()
-        argv = [
-            binary,
-            "--config.file=p.yml",
-            "--storage.tsdb.path=data",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ]
-        argv += ["--storage.tsdb.retention.time=60d", "--log.level=error"]
-        argv += [f"--web.{key.replace('_', '-')}={value}" for key, value in web.items()]
+        argv = [binary, "--config.file=p.yml", "--storage.tsdb.path=data", "--log.level=error"]
+        argv += [f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver"]
+        argv += [f"--storage.tsdb.retention.time={retention}", "--web.config.file=web.yml"]
         return cls(argv, folder, port)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    async def push(self, samples: Sequence[Sample]) -> None:
+        """Write samples; raises when the server does not take them."""
+        headers = {"content-encoding": "snappy", "content-type": "application/x-protobuf"}
+        async with client(base_url=self.url) as http:
+            answer = await http.post(
+                "/api/v1/write", content=_snappy(_write_request(samples)), headers=headers
+            )
+            assert answer.status_code == 204, answer.text
+
+    def ready(self) -> bool:
+        answer = _get(self.port, "/-/ready") if super().ready() else b""  # 400: it wants TLS
+        return answer.startswith((b"HTTP/1.0 200", b"HTTP/1.0 400"))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample of one series at unix seconds."""
+
+    name: str
+    value: float
+    time: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def _get(port: int, path: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 1) as one, contextlib.suppress(TimeoutError):
+        one.settimeout(1)
+        one.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        return one.recv(100)
+    return b""
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def _field(number: int, data: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(data)) + data
+
+
+def _write_request(samples: Sequence[Sample]) -> bytes:
+    """Prometheus' WriteRequest in protobuf: one series per sample."""
+    out = b""
+    for one in samples:
+        labels = sorted({"__name__": one.name, **one.labels}.items())
+        series = b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in labels)
+        series += _field(
+            2, b"\x09" + struct.pack("<d", one.value) + b"\x10" + _varint(round(one.time * 1000))
+        )
+        out += _field(1, series)
+    return out
+
+
+def _snappy(data: bytes) -> bytes:
+    """A snappy block that compresses nothing."""
+    pieces = [data[i : i + 60] for i in range(0, len(data), 60)]
+    return _varint(len(data)) + b"".join(bytes([len(p) - 1 << 2]) + p for p in pieces)
 
 
 class Mosquitto(Process):
@@ -148,32 +207,3 @@ class Mosquitto(Process):
         ]
         (folder / "m.conf").write_text("\n".join(lines) + "\n")
         return cls([binary, "-c", "m.conf"], folder, port)
-
-
-def exporter(values: Callable[[], str]) -> Any:
-    """A page of metrics over HTTP on a free port: ``async with exporter(text) as target``."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await reader.readuntil(b"\r\n\r\n"):
-                body = values().encode()
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
-                    + f"Content-Length: {len(body)}\r\n\r\n".encode()
-                    + body
-                )
-                await writer.drain()
-        except (asyncio.IncompleteReadError, OSError):
-            pass
-        finally:
-            writer.close()
-
-    @asynccontextmanager
-    async def serving() -> AsyncIterator[str]:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        try:
-            yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        finally:
-            server.close()
-
-    return serving()
