@@ -25,8 +25,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from autoheal.errors import AutohealError
 from autoheal.sources.secret import Credentials, Tls
 
-#: Real seconds for one answer of the broker; a larger packet than this the broker does not send us.
-TIMEOUT = 5.0
+#: A larger packet than this the broker does not send us.
 LARGEST_PACKET = 4 * 1024 * 1024
 #: Payload bytes after which a batch is full.
 BATCH_BYTES = 4 * 1024 * 1024
@@ -46,7 +45,7 @@ class LinkError(AutohealError):
 @dataclass(frozen=True, slots=True)
 class Broker:
     """Where to connect and as whom. ``client_id`` names the session that the broker keeps for ``keep`` seconds while we
-    are away; ``window`` is how many messages may be unacknowledged."""
+    are away; ``window`` is how many messages may be unacknowledged, ``timeout`` is for one answer of the broker."""
 
     host: str
     port: int
@@ -56,6 +55,7 @@ class Broker:
     keep: int = 7 * 86_400
     keepalive: int = 10
     window: int = 256
+    timeout: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def _client(broker: Broker, password: str | None, tls: ssl.SSLContext | None, in
         clean_start=False,
         properties=properties,
         keepalive=broker.keepalive,
-        timeout=TIMEOUT,
+        timeout=broker.timeout,
         tls_context=tls,
         queue_type=inbox.kind,
     )

@@ -10,7 +10,7 @@ from typing import Literal
 
 Mood = Literal["honest", "away", "slow", "half", "garbage"]
 #: How many bytes of the first answer get through when only half of it does.
-HALF = 40
+HALF = 200
 
 
 class Proxy:
