@@ -1,0 +1,89 @@
+"""The settings of ``prometheus`` and ``mqtt``: what they become, and what is refused with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autoheal.daemon import parts
+from autoheal.daemon.settings import DaemonSettings, load
+from autoheal.domain.names import ModelName, Task
+from autoheal.domain.specs import ModelSpec
+from autoheal.errors import ConfigError
+from autoheal.sources.mqtt import Mqtt
+from autoheal.sources.prometheus import Pace, Prometheus
+
+MODELS = {ModelName(n): ModelSpec(ModelName(n), Task.REGRESSION) for n in ("fraud", "bike")}
+HEAD = "version: 1\nkind: daemon\nname: prod\nsources:\n"
+
+
+def settings(folder: Path, *lines: str) -> DaemonSettings:
+    (folder / "daemon.yaml").write_text(HEAD + "".join(f"  - {line}\n" for line in lines))
+    return load(folder / "daemon.yaml")
+
+
+def test_settings_become_sources(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        '{name: p, kind: prometheus, url: "https://prom:9090/x", model_label: model, map: {latency_p95_ms: up},'
+        " username: heal, password_file: secrets/prom, tls: {ca_file: ca.pem}, step: 30s}",
+        '{name: q, kind: prometheus, url: "http://prom", model: fraud, map: {a: up}, bearer_file: token}',
+        '{name: m, kind: mqtt, url: "mqtts://broker", share: heal, username: heal, password_file: /run/secret}',
+        '{name: n, kind: mqtt, url: "mqtt://broker:1884", client_id: one, topics: {records: "x/{model}"}, keep: 1h}',
+    )
+    one, other, mq, plain = parts.sources(found, MODELS)
+    assert isinstance(one, Prometheus)
+    assert isinstance(other, Prometheus)
+    assert isinstance(mq, Mqtt)
+    assert isinstance(plain, Mqtt)
+    assert one.pace == Pace(step=30.0)
+    assert one.models == frozenset(MODELS)
+    assert one.server.credentials.password_file == tmp_path / "secrets/prom"
+    assert one.server.tls is not None
+    assert one.server.tls.ca_file == tmp_path / "ca.pem"
+    assert other.models == {"fraud"}
+    assert other.server.credentials.bearer_file == tmp_path / "token"
+    assert (mq.broker.host, mq.broker.port, mq.broker.client_id) == ("broker", 8883, "autoheal-prod-m")
+    assert mq.broker.tls is not None
+    assert mq.broker.credentials.password_file == Path("/run/secret")
+    assert [t.filter(mq.share) for t in mq.topics] == [
+        f"$share/heal/autoheal/+/{kind}" for kind in ("predictions", "outcomes", "metrics")
+    ]
+    assert (plain.broker.port, plain.broker.client_id, plain.broker.keep) == (1884, "one", 3600)
+    assert plain.broker.tls is None
+    assert [(t.template, t.kind) for t in plain.topics] == [("x/{model}", None)]
+
+
+PROM = '{{name: p, kind: prometheus, url: "http://prom", map: {{a: up}}{}}}'
+MQTT = '{{name: m, kind: mqtt, url: "mqtt://broker"{}}}'
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (PROM.format(""), "write model, or model_label"),
+        (PROM.format(", model: fraud, model_label: model"), "write model, or model_label"),
+        (PROM.format(", model: fraud, username: a, bearer_file: t"), "not both"),
+        (PROM.format(", model: fraud, password_file: t"), "needs username"),
+        (PROM.format(", model: fraud, step: 0s"), "longer than nothing"),
+        (PROM.format(", model: fraud").replace("http:", "ftp:"), "begins with http"),
+        (PROM.format(", model: fraud").replace("//prom", "//heal:secret@prom"), "holds no user and password"),
+        (PROM.format(", model: fraud").replace("{a: up}", "{}"), "nothing in it"),
+        (PROM.format(", model: nobody"), "does not exist"),
+        (MQTT.format("").replace("mqtt:", "http:"), "begins with mqtt"),
+        (MQTT.format("").replace("//broker", "//"), "needs a host"),
+        (MQTT.format("").replace("//broker", "//broker:99999"), "ort out of range"),
+        (MQTT.format(", keepalive: 0s"), "keepalive"),
+        (MQTT.format(', share: "a/b"'), "should match"),
+        (MQTT.format(", in_flight: 0"), "too small"),
+        (MQTT.format(', topics: {records: "a/+/{model}"}'), "no other wildcard"),
+        (MQTT.format(', topics: {inputs: "a"}'), "inputs"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parts.sources(settings(tmp_path, line), MODELS)
+    text = str(refused.value)
+    assert said in text
+    assert "secret" not in text.replace("password_file", "")
