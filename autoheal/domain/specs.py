@@ -209,11 +209,12 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True)
 class RunbookSpec:
-    """A remedy; ``digest`` is the sha256 of its source text, so that a run can say which edition it pinned."""
+    """A remedy; ``cost`` is what one run takes of each budget (``gpu_hours: 2``), ``digest`` is the sha256 of its source text, so that a run can say which edition it pinned."""
 
     name: str
     steps: tuple[StepSpec, ...]
     inputs: Mapping[str, str] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
     digest: str = ""
     position: Position = NOWHERE
 

@@ -66,6 +66,7 @@ def check(world: World, plan: Plan, now: datetime) -> tuple[Guard, ...]:
         _upstream_open(world, plan),
         _cooldown(world, plan, now),
         _limit(world, plan, now),
+        _budget(world, plan, now),
         _blast_radius(world, plan),
         _storm(world, now),
     )
@@ -205,6 +206,30 @@ def _limit(world: World, plan: Plan, now: datetime) -> Guard:
     detail = f"{len(recent)} of {limit.actions} actions in {limit.per}"
     until = recent[len(recent) - limit.actions] + limit.per if len(recent) >= limit.actions else None
     return _guard("limit", len(recent) < limit.actions, detail, until, plan.policy.guards.position)
+
+
+def _budget(world: World, plan: Plan, now: datetime) -> Guard:
+    """What the policy's runs of the period cost, by their runbooks' own word, with this plan on top."""
+    guards = plan.policy.guards
+    recent = [
+        r
+        for r in world.runs.values()
+        if r.policy == plan.policy.name and now - r.started_at < guards.budget_per
+    ]
+    for unit, most in guards.budget.items():
+        spent = sum(r.runbook.cost.get(unit, 0.0) for r in recent)
+        wanted = plan.runbook.cost.get(unit, 0.0) * len(plan.models)
+        if wanted and spent + wanted > most:
+            detail = f"{spent:g} of {most:g} {unit} spent in {guards.budget_per}, {wanted:g} more wanted"
+            until = min((r.started_at for r in recent if r.runbook.cost.get(unit)), default=None)
+            return _guard(
+                "budget",
+                holds=False,
+                detail=detail,
+                until=until + guards.budget_per if until else None,
+                at=guards.position,
+            )
+    return _guard("budget", holds=True, detail="none set" if not guards.budget else "", at=guards.position)
 
 
 def _retrain_gap(world: World, plan: Plan, now: datetime) -> Guard:

@@ -47,6 +47,7 @@ def _spec(part: RunbookPart, document: Document, known: Known) -> RunbookSpec:
         name=part.name,
         steps=tuple(_step(step, i, document, known) for i, step in enumerate(part.steps)),
         inputs=dict(part.inputs),
+        cost=dict(part.cost),
         digest=hashlib.sha256(document.text.encode()).hexdigest(),
         position=document.at(),
     )

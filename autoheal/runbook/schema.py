@@ -54,6 +54,7 @@ class RunbookPart(Part):
     name: Name = Field(description="name: the runbook's name")
     description: str = ""
     inputs: dict[Name, InputType] = Field(default_factory=dict)
+    cost: dict[Name, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     steps: list[StepPart] = Field(
         min_length=1, description="steps: [{id: tell, action: notify, with: {...}}]"
     )
