@@ -27,6 +27,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("reload", "have the daemon read its configuration again"),
     ("check", "check configuration files"),
     ("test", "play policy tests"),
+    ("detect", "run the monitors over a file and print alarms and findings"),
     ("register", "put a version into the registry"),
     ("gateway", "run the gateway in front of model servers"),
     ("demo", "watch real models drift, break and heal"),

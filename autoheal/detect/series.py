@@ -12,7 +12,7 @@ for half a day. The surprising part: without times a row counts as an hour.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,9 +80,11 @@ def watch(values: Floats, times: Floats | None) -> list[Alarm]:
     if len(known) < LEAST_ROWS:
         return []
     first = int(known[0])
+    # Exact, and squares of huge or tiny numbers stay numbers: nothing below knows the unit.
+    values = np.ldexp(values, -int(np.frexp(np.nanmax(np.abs(values)))[1]))
     x = baseline.filled(values[first:])
     grid = grid_of(None if times is None else times[first:], len(x))
-    usual = baseline.habit(np.where(np.isnan(values[first:]), np.nan, x), grid.slots, grid.step)
+    usual = baseline.habit(values[first:], grid.slots, grid.step)
     found = _looks(x, usual, grid) + _steps(x, usual, grid)
     return [
         Alarm(a.row + first, a.start + first, a.look, a.effect, a.log_m)
@@ -99,17 +101,27 @@ def _looks(x: Floats, usual: Floats, grid: Grid) -> list[Alarm]:
     before = np.full(len(x), np.nan)
     before[BURST_ROWS - 1 :] = baseline.recent_median(x, BURST_BEFORE)[: len(x) - BURST_ROWS + 1]
     burst = np.abs(baseline.recent_mean(x, BURST_ROWS) - before)
-    log_spike = surprises(spike, floors) + math.log(SHARE_SPIKE * grid.row_days)
+    log_spike = _by_habit(surprises, spike, floors, habitual) + math.log(SHARE_SPIKE * grid.row_days)
     # Means of six rows overlap: six rows are one look.
     log_burst = surprises(burst, floors) + math.log(SHARE_BURST * BURST_ROWS * grid.row_days)
     total = np.logaddexp(log_spike, log_burst)
-    scale = _usual_size(spike, floors)
+    scale = _by_habit(_usual_size, spike, floors, habitual)
     found = []
     for row in np.flatnonzero(total >= math.log(T_NOTIFY)).tolist():
         sudden = log_spike[row] >= log_burst[row]
         size, start = (spike[row], row) if sudden else (burst[row], max(row - BURST_ROWS + 1, 0))
         effect = float(size / scale[row]) if scale[row] > 0 else 0.0
         found.append(Alarm(row, start, "spike" if sudden else "burst", effect, float(total[row])))
+    return found
+
+
+def _by_habit(
+    judge: Callable[[Floats, Floats], Floats], sizes: Floats, floors: Floats, habitual: Floats
+) -> Floats:
+    """Rows with a habit among their own kind: the mornings of the first days say nothing about them."""
+    found = np.zeros(len(sizes))
+    for rows in (np.flatnonzero(np.isnan(habitual)), np.flatnonzero(~np.isnan(habitual))):
+        found[rows] = judge(sizes[rows], floors[rows])
     return found
 
 
@@ -144,7 +156,7 @@ def _steps(x: Floats, usual: Floats, grid: Grid) -> list[Alarm]:
 def _one_an_episode(found: Sequence[Alarm], hold: int) -> list[Alarm]:
     """The first alarm of each half day; one that began before the last was raised is the same trouble."""
     kept: list[Alarm] = []
-    for alarm in sorted(found, key=lambda a: (a.row, -a.log_m)):
+    for alarm in sorted(found, key=lambda a: (a.row, a.look == "step")):
         last = kept[-1] if kept else None
         if last is None or (alarm.row - last.row > hold and alarm.start > last.row):
             kept.append(alarm)

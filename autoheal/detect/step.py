@@ -104,6 +104,8 @@ def _look(sums: _Sums, since: int, row: int) -> Step | None:
     top = float(factor.max())
     mass = np.exp(factor - top)
     at = int(np.searchsorted(np.cumsum(mass), mass.sum() / 2.0))
-    size = math.sqrt(max(line - float(stepped[at]), 0.0) / float(noise[at]) * length)
-    size /= math.sqrt(float((length - after[at]) * after[at]))
+    behind, ahead = float(after[at]), float(length - after[at])
+    # What the step explains beyond the line: the spread of "after the start" that no slope mimics.
+    own = ahead * behind / length - (ahead * behind / 2.0) ** 2 / float(uu[0])
+    size = math.sqrt(max(line - float(stepped[at]), 0.0) / (float(noise[at]) * own))
     return Step(row, int(start[at]), size, top + math.log(float(mass.sum())))
