@@ -105,7 +105,7 @@ def _runbook(name: str, *steps: tuple[str, str]) -> RunbookSpec:
         )
         for n, (step, action) in enumerate(steps)
     )
-    return RunbookSpec(name, specs, {"model": "model", "reason": "text"}, "7c1e90ab", _at(file, 1))
+    return RunbookSpec(name, specs, {"model": "model", "reason": "text"}, digest="7c1e90ab", position=_at(file, 1))
 
 
 RUNBOOKS = {

@@ -214,9 +214,9 @@ class RunbookSpec:
     name: str
     steps: tuple[StepSpec, ...]
     inputs: Mapping[str, str] = field(default_factory=dict)
-    cost: Mapping[str, float] = field(default_factory=dict)
     digest: str = ""
     position: Position = NOWHERE
+    cost: Mapping[str, float] = field(default_factory=dict)
 
     def step(self, step_id: str) -> StepSpec:
         return next(s for s in self.steps if s.id == step_id)

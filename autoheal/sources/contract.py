@@ -8,10 +8,11 @@ the data's own, or ``clock.now`` where the data has none.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from autoheal.clock import Clock
 from autoheal.domain.finding import Finding
@@ -57,6 +58,19 @@ class Source(Protocol):
     async def run(self, sink: Sink, clock: Clock) -> None:
         """Bring telemetry until cancelled."""
         ...
+
+
+async def whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do this to its end, also when we are cancelled meanwhile: rows and the mark that they were read go together.
+
+    Without it a clean stop between the two would make rows come twice, as only a crash may.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 @dataclass(slots=True)

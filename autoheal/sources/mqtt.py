@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from autoheal.clock import Clock
 from autoheal.domain.names import ModelName, Task
 from autoheal.errors import AutohealError, StoreError
-from autoheal.sources.contract import Pulse, Sink
+from autoheal.sources.contract import Pulse, Sink, whole
 from autoheal.sources.mqtt_link import Broker, Link, Message, connected
 from autoheal.sources.payload import Kind, records
 from autoheal.sources.tally import Tally
@@ -133,9 +133,7 @@ class Mqtt:
         while True:
             batch = await link.batch(self.broker.window, wait=self.beat)
             if batch:
-                found = await self._read(batch)
-                await self._store(found, sink, clock, pulse)
-                link.ack(batch)
+                await self._store(link, batch, sink, clock, pulse)
             if not batch or clock.monotonic() - told >= self.beat:
                 told = clock.monotonic()
                 await pulse.up(sink, clock.now())
@@ -158,18 +156,27 @@ class Mqtt:
                 self.tally.refuse("other_topic", "a message came on a topic that is not ours")
         return found
 
-    async def _store(self, found: Sequence[Record], sink: Sink, clock: Clock, pulse: Pulse) -> None:
+    async def _store(
+        self, link: Link, batch: Sequence[Message], sink: Sink, clock: Clock, pulse: Pulse
+    ) -> None:
         """Returns when the records are stored, however long that takes; until then the broker gets no acknowledgement."""
-        pause = self.first_pause
-        while found:
+        found, pause = await self._read(batch), self.first_pause
+        while True:
             try:
-                await sink(found)
+                await whole(self._commit(link, batch, found, sink))
             except (Refusal, StoreError) as error:
                 await pulse.away(sink, clock.now(), f"not stored: {error}"[:300])
                 await clock.sleep(pause)
                 pause = min(pause * 2, LONGEST)
             else:
-                self.tally.taken += len(found)
                 if pulse.failures:
                     await pulse.up(sink, clock.now())
                 return
+
+    async def _commit(
+        self, link: Link, batch: Sequence[Message], found: Sequence[Record], sink: Sink
+    ) -> None:
+        if found:
+            await sink(found)
+            self.tally.taken += len(found)
+        link.ack(batch)

@@ -26,7 +26,7 @@ from autoheal.clock import Clock
 from autoheal.domain.names import ModelName
 from autoheal.errors import AutohealError
 from autoheal.net import client
-from autoheal.sources.contract import Pulse, Sink
+from autoheal.sources.contract import Pulse, Sink, whole
 from autoheal.sources.prometheus_api import Answer, Api, PrometheusError, Series
 from autoheal.sources.prometheus_cursor import Cursor, load, save
 from autoheal.sources.secret import Credentials, Tls
@@ -165,14 +165,19 @@ class Prometheus:
                     raise
                 continue
             self._chunk[ours] = min(MOST_POINTS, self._chunk[ours] * 2)
-            await self._hand_on(ours, answer, sink)
             partial = answer.partial or partial
-            if not partial:
-                cursor.until = max(cursor.until, end)
-                cursor.forget(cursor.until - self.pace.late - step / 2)
-            await asyncio.to_thread(save, self._state_file, self._cursors)
+            await whole(self._take(ours, answer, sink, until=None if partial else end))
             start = end + step
         return partial
+
+    async def _take(self, ours: str, answer: Answer, sink: Sink, until: float | None) -> None:
+        """Hand the samples on, then remember that."""
+        cursor = self._cursor(ours)
+        await self._hand_on(ours, answer, sink)
+        if until is not None:
+            cursor.until = max(cursor.until, until)
+            cursor.forget(cursor.until - self.pace.late - self.pace.step / 2)
+        await asyncio.to_thread(save, self._state_file, self._cursors)
 
     def _start(self, ours: str, edge: float) -> float:
         """Where to ask from, on the grid of steps; what lies further back than ``backfill`` is given up."""

@@ -8,7 +8,7 @@ import itertools
 import math
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -32,7 +32,7 @@ from tests.contracts.servers import Prometheus as RealPrometheus
 from tests.contracts.servers import Sample, eventually, program, stopping
 
 MODEL = ModelName("fraud")
-PACE = Pace(every=0.05, step=0.2, timeout=2.0, backfill=30.0, late=0.6, stale=0.8)
+PACE = Pace(every=0.05, step=0.1, timeout=2.0, backfill=30.0, late=2.0, stale=0.8)
 RULES = """groups:
 - name: models
   rules:
@@ -57,6 +57,7 @@ class Service:
     server: RealPrometheus
     shown: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=lambda: dict(SHOWN))
     rounds: int = 0
+    pushed: list[float] = field(default_factory=list)
 
     async def run(self) -> None:
         while True:
@@ -64,8 +65,18 @@ class Service:
             samples = [Sample(name, value, now, dict(labels)) for (name, labels), value in self.shown.items()]
             with contextlib.suppress(HTTPError):
                 await self.server.push(samples)
+                self.pushed.append(now)
             self.rounds += 1
             await asyncio.sleep(0.05)
+
+    def missing(self, times: Sequence[float]) -> list[float]:
+        """Samples that Prometheus took and that are in none of the steps which were handed on."""
+        held, step = {round(t * 1000) for t in times}, round(PACE.step * 1000)
+        return [
+            at
+            for at in self.pushed
+            if times[0] < at < times[-1] and -(-round(at * 1000) // step) * step not in held
+        ]
 
 
 @asynccontextmanager
@@ -165,15 +176,14 @@ async def test_an_outage_of_ours_is_filled_in_and_nothing_comes_twice(
         await sink.until(lambda: len(sink.records) >= held + 8)
     times = [r.time for r in sink.records]
     assert times == sorted(set(times))
-    assert max(b - a for a, b in itertools.pairwise(times)) < 0.7, "the outage was asked for afterwards"
+    assert not service.missing(times), "the outage was asked for afterwards"
     assert (tmp_path / "source-prom.json").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_prometheus_dies_and_returns(tmp_path: Path, service: Service, sink: Any, number: int) -> None:
+async def test_prometheus_dies_and_returns(tmp_path: Path, service: Service, sink: Any) -> None:
     async with running(source(service, tmp_path), sink):
         await sink.until(lambda: len(sink.records) >= 5)
-        await service.server.stop(number)
+        await service.server.kill()
         await until(sink, Verdict.BREACH, "ConnectError")
         await until(sink, Verdict.NO_DATA, "no sample since 20", "pages")
         held = len(sink.records)
@@ -183,6 +193,7 @@ async def test_prometheus_dies_and_returns(tmp_path: Path, service: Service, sin
     times = [r.time for r in sink.records]
     assert times == sorted(set(times))
     assert max(b - a for a, b in itertools.pairwise(times)) > 0.6, "no old value is repeated over the gap"
+    assert not service.missing(times)
 
 
 async def test_prometheus_that_hangs_is_away_in_time_and_is_caught_up_with(
@@ -440,7 +451,7 @@ async def test_a_store_that_is_full_loses_nothing(tmp_path: Path, service: Servi
     async with running(source(service, tmp_path), sink):
         await sink.until(lambda: len(sink.records) >= 3)
     assert any("disk full" in f.detail for f in sink.findings)
-    assert max(b.time - a.time for a, b in itertools.pairwise(sink.records)) < 0.5
+    assert not service.missing([r.time for r in sink.records])
 
 
 async def test_a_bearer_token_is_read_each_time_and_told_to_nobody(
