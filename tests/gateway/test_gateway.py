@@ -235,7 +235,7 @@ async def test_no_request_is_lost_while_weights_change_fifty_times(server, tmp_p
 async def test_telemetry_trouble_never_holds_answers_up(server, tmp_path, behave):
     async with sink("ok" if behave == "down" else behave) as told:
         url = f"http://127.0.0.1:{free_port()}/v1/telemetry" if behave == "down" else told.url
-        with gateway(tmp_path, url=server.url, telemetry={"url": url}) as gate:
+        with gateway(tmp_path, url=server.url, timeout="20s", telemetry={"url": url}) as gate:
             async with caller(gate) as http:
                 answers = await asyncio.gather(*(predict(http, f"r{n}") for n in range(300)))
                 page = (await http.get("/metrics")).text
