@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from autoheal.clock import Clock
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Verdict, source_target
-from autoheal.telemetry import Counts, Record
+from autoheal.telemetry import Batch, Counts, Record
 
 #: Failures in a row after which a source is down (before that it just has no data), and beats between refreshes.
 DOWN_AFTER = 3
@@ -27,8 +27,8 @@ REFRESH = 60
 class Sink(Protocol):
     """Where records and the source's own health go."""
 
-    async def __call__(self, records: Sequence[Record]) -> Counts:
-        """Store one batch of checked records, all or none."""
+    async def __call__(self, records: Sequence[Record], batch: Batch | None = None) -> Counts:
+        """Store one batch of checked records, all or none; once for its key, where it has one."""
         ...
 
     async def report(self, finding: Finding) -> None:
@@ -40,11 +40,11 @@ class Sink(Protocol):
 class Intake:
     """The sink of the daemon: ``ingest`` is ``Telemetry.ingest``, ``submit`` hands a finding to the kernel."""
 
-    ingest: Callable[[Sequence[Record]], Awaitable[Counts]]
+    ingest: Callable[[Sequence[Record], Batch | None], Awaitable[Counts]]
     submit: Callable[[Finding], Awaitable[object]]
 
-    async def __call__(self, records: Sequence[Record]) -> Counts:
-        return await self.ingest(records)
+    async def __call__(self, records: Sequence[Record], batch: Batch | None = None) -> Counts:
+        return await self.ingest(records, batch)
 
     async def report(self, finding: Finding) -> None:
         await self.submit(finding)

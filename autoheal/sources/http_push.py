@@ -2,7 +2,8 @@
 
 ``telemetry_router`` makes the route, the API mounts it on the control socket and on loopback TCP. A batch is stored
 whole or refused whole: 400 not JSON, 404 unknown model, 413 too large, 415 other media, 422 with row and field, 429
-full (with Retry-After). The surprising part: the body is read against the limit piece by piece and unpacked against it
+full (with Retry-After); 202 means that it is committed. An ``Idempotency-Key`` is committed with the rows, so a batch
+sent again under it is answered as the first time, over restarts of the daemon too. The surprising part: the body is read against the limit piece by piece and unpacked against it
 too, so neither a flood nor a gzip bomb costs more than the limit.
 """
 
@@ -12,6 +13,7 @@ import asyncio
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -22,11 +24,12 @@ from autoheal.clock import Clock
 from autoheal.domain.names import ModelName, Task
 from autoheal.errors import StoreError
 from autoheal.sources.contract import Sink
-from autoheal.telemetry import Record, Refusal, parse_body
+from autoheal.telemetry import Batch, Record, Refusal, parse_body
 
 LARGEST: Final = 16 * 1024 * 1024
 #: Bodies above this are parsed in a thread, so that the event loop stays quick.
 LONG: Final = 64 * 1024
+LONGEST_KEY: Final = 200
 STATUS: Final[Mapping[str, int]] = {
     "not_json": 400,
     "unknown_model": 404,
@@ -34,6 +37,7 @@ STATUS: Final[Mapping[str, int]] = {
     "media_type": 415,
     "bad_row": 422,
     "full": 429,
+    "key_reused": 422,
 }
 LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 JSON: Final = frozenset({"application/json", ""})
@@ -52,8 +56,11 @@ def telemetry_router(sink: Sink, models: Models, refused: Counter[str] | None = 
     async def push(request: Request) -> Response:
         """One record, a list, ``{"records": [...]}``, or NDJSON; the whole batch is stored or refused."""
         try:
-            records = await _records(request, models())
-            counts = await sink(records)
+            _media(request)
+            key = _key(request)
+            body = await _body(request)
+            records, batch = await _read(request, key, body, models())
+            counts = await sink(records, batch)
         except Refusal as refusal:
             counted[refusal.reason] += 1
             return _refuse(refusal)
@@ -81,16 +88,33 @@ class HttpPush:
         await asyncio.Event().wait()
 
 
-async def _records(request: Request, models: Mapping[ModelName, Task]) -> Sequence[Record]:
+def _key(request: Request) -> str:
+    """The sender's name for the batch, empty when it gave none."""
+    key = request.headers.get("idempotency-key", "").strip()
+    if len(key) > LONGEST_KEY:
+        raise Refusal("bad_row", f"has at most {LONGEST_KEY} characters", field="Idempotency-Key")
+    return key
+
+
+async def _read(
+    request: Request, key: str, body: bytes, models: Mapping[ModelName, Task]
+) -> tuple[Sequence[Record], Batch | None]:
+    lines = _media(request) in LINES
+
+    def work() -> tuple[Sequence[Record], Batch | None]:
+        batch = Batch(key, sha256(body).hexdigest()) if key else None
+        return parse_body(body, models, lines=lines), batch
+
+    return await asyncio.to_thread(work) if len(body) > LONG else work()
+
+
+def _media(request: Request) -> str:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in LINES | JSON:
         raise Refusal(
             "media_type", f"{media[:80]!r} is not read here: send application/json or application/x-ndjson"
         )
-    body = await _body(request)
-    if len(body) > LONG:
-        return await asyncio.to_thread(parse_body, body, models, lines=media in LINES)
-    return parse_body(body, models, lines=media in LINES)
+    return media
 
 
 async def _body(request: Request) -> bytes:

@@ -149,7 +149,7 @@ class Prometheus:
 
     async def _catch_up(self, api: Api, ours: str, sink: Sink, at: datetime) -> tuple[str, ...]:
         """Everything up to now, chunk by chunk; the warnings of a partial answer, after which we ask again."""
-        step, cursor = self.pace.step, self._cursor(ours)
+        step = self.pace.step
         edge = math.floor(to_unix(at) / step) * step
         start = self._start(ours, edge)
         partial: tuple[str, ...] = ()

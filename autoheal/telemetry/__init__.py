@@ -1,12 +1,15 @@
 """Telemetry: predictions, outcomes and metrics in; views, labelled rows and references out."""
 
+from autoheal.telemetry.batches_table import Batch
+from autoheal.telemetry.counts import Counts
 from autoheal.telemetry.records import Metric, Outcome, Prediction, Record, parse_body, parse_rows
 from autoheal.telemetry.reference import References, build_performance, build_reference, load_reference
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.service import Telemetry
-from autoheal.telemetry.store import Counts, Limits
+from autoheal.telemetry.store import Limits
 
 __all__ = [
+    "Batch",
     "Counts",
     "Limits",
     "Metric",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from autoheal.errors import TelemetryError
 
-Reason = Literal["not_json", "media_type", "too_large", "bad_row", "unknown_model", "full"]
+Reason = Literal["not_json", "media_type", "too_large", "bad_row", "unknown_model", "full", "key_reused"]
 
 
 class Refusal(TelemetryError):

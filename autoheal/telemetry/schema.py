@@ -67,6 +67,24 @@ def first(db: Database) -> None:
     db.execute("CREATE INDEX metrics_by_name ON metrics (model, name, seq)")
 
 
+@migrations()
+def batches(db: Database) -> None:
+    """Which batches were stored under which key, so that one sent twice is stored once, over restarts too."""
+    db.execute(
+        """
+        CREATE TABLE batches (
+            seq INTEGER PRIMARY KEY,
+            key TEXT NOT NULL UNIQUE,
+            digest TEXT NOT NULL,
+            accepted INTEGER NOT NULL,
+            duplicates INTEGER NOT NULL,
+            waiting INTEGER NOT NULL,
+            corrected INTEGER NOT NULL
+        )
+        """
+    )
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
     try:

@@ -24,9 +24,11 @@ from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.view import Series, View
 from autoheal.telemetry import predictions_table
+from autoheal.telemetry.batches_table import Batch
+from autoheal.telemetry.counts import Counts
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
-from autoheal.telemetry.store import Counts, Limits, Store, reader
+from autoheal.telemetry.store import Limits, Store, reader
 from autoheal.telemetry.values import from_unix, to_unix
 
 
@@ -89,14 +91,19 @@ class Telemetry:
         """Counters since start: rows, duplicates, new, same, corrected, waiting, joined_late, waiting_expired."""
         return dict(self._store.totals)
 
-    async def ingest(self, records: Sequence[Record]) -> Counts:
-        """Store one batch of checked records; raises ``Refusal("full")`` when too much is under way already."""
+    async def ingest(self, records: Sequence[Record], batch: Batch | None = None) -> Counts:
+        """Store one batch of checked records; one with a key that was stored before is only counted as it was then.
+
+        Raises ``Refusal``: ``full`` when too much is under way already, ``key_reused`` for a key with another body.
+        """
         if self._pending and self._pending + len(records) > self._store.limits.in_flight:
             raise Refusal("full", f"{self._pending} records are being stored already")
         self._pending += len(records)
         try:
             loop = asyncio.get_running_loop()
-            return await asyncio.shield(loop.run_in_executor(self._writer, self._store.ingest, records))
+            return await asyncio.shield(
+                loop.run_in_executor(self._writer, self._store.ingest, records, batch)
+            )
         finally:
             self._pending -= len(records)
 

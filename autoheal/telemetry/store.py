@@ -19,8 +19,11 @@ from autoheal.clock import Clock
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import StoreError
-from autoheal.telemetry import metrics_table, outcomes_table, predictions_table
+from autoheal.telemetry import batches_table, metrics_table, outcomes_table, predictions_table
+from autoheal.telemetry.batches_table import Batch
+from autoheal.telemetry.counts import Counts
 from autoheal.telemetry.records import Metric, Outcome, Prediction, Record
+from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.schema import connect, open_database
 from autoheal.telemetry.values import to_unix
@@ -32,7 +35,8 @@ TIDY_ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept: rows per model on disk and in memory, metric samples, outcomes without a prediction."""
+    """How much is kept: rows per model on disk and in memory, metric samples, outcomes without a prediction, keys of
+    batches."""
 
     rows: int = 200_000
     memory_rows: int = 20_000
@@ -40,16 +44,7 @@ class Limits:
     waiting: int = 100_000
     waiting_days: float = 30.0
     in_flight: int = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of one batch: ``accepted`` were new (or corrected), ``waiting`` of those have no prediction yet."""
-
-    accepted: int = 0
-    duplicates: int = 0
-    waiting: int = 0
-    corrected: int = 0
+    batches: int = 10_000
 
 
 @dataclass(slots=True)
@@ -109,22 +104,34 @@ class Store:
         with self.lock:
             self.rings = fresh
 
-    def ingest(self, records: Sequence[Record]) -> Counts:
-        """Store one batch; raises ``StoreError`` and keeps nothing of it when the disk says no."""
+    def ingest(self, records: Sequence[Record], batch: Batch | None = None) -> Counts:
+        """Store one batch, once for its key; raises ``StoreError`` and keeps nothing of it when the disk says no."""
         db = self._opened()
         stamp = self._stamp()
         try:
             db.execute("BEGIN IMMEDIATE")
-            done = self._write(db, records, stamp)
+            known = batches_table.counted(db, batch)
+            done = known or self._write(db, records, stamp)
+            batches_table.remember(db, batch, done)
             db.execute("COMMIT")
+        except Refusal:
+            self._give_up(db)
+            raise
         except sqlite3.Error as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            with self.lock:
-                self._in_flight = None
+            self._give_up(db)
             raise StoreError(f"{self.path}: telemetry was not stored: {error}") from error
+        if known is not None:
+            self._give_up(db)
+            return known
         self._tidy(db, len(records), stamp)
         return done
+
+    def _give_up(self, db: sqlite3.Connection) -> None:
+        """Nothing of the batch under way comes into memory."""
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        with self.lock:
+            self._in_flight = None
 
     def horizon(self, now: float) -> float:
         """Up to when everything that arrived is in the rings; call it with ``lock`` held."""
@@ -209,6 +216,7 @@ class Store:
                 gone = predictions_table.trim(db, model, self.limits.rows)
                 self._sizes[model] = size - gone
         metrics_table.trim(db, self.limits.metric_samples)
+        batches_table.trim(db, self.limits.batches)
         if self._waiting:
             gone = outcomes_table.expire(db, stamp - self.limits.waiting_days * 86_400, self.limits.waiting)
             self.totals["waiting_expired"] += gone

@@ -30,7 +30,7 @@ class Remembers:
     findings: list[Finding] = field(default_factory=list)
     refuse: Exception | None = None
 
-    async def __call__(self, records: Sequence[Record]) -> Counts:
+    async def __call__(self, records: Sequence[Record], batch: object = None) -> Counts:
         if self.refuse is not None:
             problem, self.refuse = self.refuse, None
             raise problem

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,16 @@ import pytest
 from fastapi import FastAPI
 
 from autoheal.clock import VirtualClock
-from autoheal.domain.names import ModelName, Task
+from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import ModelSpec
 from autoheal.net import AsyncClient, client
 from autoheal.sources.contract import Intake
 from autoheal.sources.http_push import LARGEST, telemetry_router
-from autoheal.telemetry import Refusal, Telemetry
+from autoheal.telemetry import Batch, Limits, Metric, Refusal, Telemetry
 
 SPEC = ModelSpec(ModelName("m"), Task.REGRESSION)
 REFUSED = Counter[str]()
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def prediction(i: int, **rest: Any) -> dict[str, Any]:
@@ -105,3 +109,50 @@ async def test_a_full_store_asks_to_come_back(serve: Callable[[FastAPI], Awaitab
         answer = await http.post("/v1/telemetry", json=[prediction(1)])
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
         assert (await http.post("/v1/telemetry", json=[prediction(1)])).status_code == 202
+
+
+def metric(value: float) -> dict[str, Any]:
+    return {"kind": "metric", "model": "m", "name": "error_rate", "value": value, "time": 1e9}
+
+
+async def test_a_batch_under_one_key_is_stored_once_over_a_restart_too(
+    tmp_path: Path, serve: Callable[[FastAPI], Awaitable[str]]
+) -> None:
+    async def nowhere(_finding: object) -> None: ...
+
+    answers = []
+    for _ in range(2):  # the daemon and the one after it
+        async with await Telemetry.open(tmp_path / "t.db", {SPEC.name: SPEC}, VirtualClock()) as opened:
+            app = FastAPI()
+            app.include_router(telemetry_router(Intake(opened.ingest, nowhere), lambda o=opened: o.tasks))
+            async with client(base_url=await serve(app)) as http:
+                body = orjson.dumps([metric(0.5), prediction(1)])
+                key = {"idempotency-key": "one"}
+                answers.append(await post(http, body, **key))
+                answers.append(await post(http, gzip.compress(body), **key, **{"content-encoding": "gzip"}))
+                status, said = await post(http, orjson.dumps([metric(0.6)]), **{"idempotency-key": "one"})
+                assert (status, "another batch" in said["error"]) == (422, True)
+                status, said = await post(http, orjson.dumps([metric(0.6)]), **{"idempotency-key": "x" * 201})
+                assert (status, said["field"]) == (422, "Idempotency-Key")
+                view = opened.view(SPEC.name, champion=Version("v1"), since=None, reference=None, now=NOW)
+                assert list(view.metrics["error_rate"].value) == [0.5]
+                assert len(view.rows) == 1
+    assert answers == [(202, {"accepted": 2, "duplicates": 0, "waiting": 0})] * 4
+
+
+async def test_a_refused_batch_leaves_its_key_free(http: AsyncClient) -> None:
+    key = {"idempotency-key": "two"}
+    assert (await post(http, orjson.dumps([metric(0.1), prediction(1, time="x")]), **key))[0] == 422
+    assert (await post(http, orjson.dumps([metric(0.1), prediction(1)]), **key))[0] == 202
+
+
+async def test_as_many_keys_are_kept_as_wanted(tmp_path: Path) -> None:
+    async with await Telemetry.open(
+        tmp_path / "t.db", {SPEC.name: SPEC}, VirtualClock(), Limits(batches=5)
+    ) as opened:
+        for i in range(450):
+            await opened.ingest([Metric(SPEC.name, "x", 1.0, 1e9)], Batch(f"{i}", "d"))
+    with closing(sqlite3.connect(tmp_path / "t.db")) as db:
+        kept = [key for (key,) in db.execute("SELECT key FROM batches ORDER BY seq")]
+    assert 5 <= len(kept) <= 5 + 200
+    assert kept[-1] == "449"
