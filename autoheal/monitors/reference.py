@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from autoheal.monitors.reference_parts import Joint, Output
 from autoheal.monitors.rows import Column
 from autoheal.stats.categorical import MISSING, Levels
 from autoheal.stats.reference_bins import ReferenceBins
@@ -98,6 +99,8 @@ class Reference:
     latency_p95_ms: float | None = None
     classes: tuple[str, ...] = ()
     positive: str = ""
+    output: Output | None = None
+    joint: Joint | None = None
 
 
 def number_level(value: float) -> str:

@@ -45,7 +45,14 @@ class Expected:
 def cbpe(scores: ArrayLike, cut: float = 0.5) -> Expected:
     """Expected performance of the decisions ``score >= cut``."""
     p = _scores(scores)
-    yes = p >= cut
+    return cbpe_decided(p, p >= cut)
+
+
+def cbpe_decided(chances: ArrayLike, decided: ArrayLike) -> Expected:
+    """Expected performance of given decisions (n,), True for "positive", whose P(y = 1) are ``chances`` (n,)."""
+    p, yes = _scores(chances), np.asarray(decided, dtype=np.bool_)
+    if p.shape != yes.shape:
+        raise ValueError(f"need one decision a score, got {p.size} and {yes.size}")
     tp, fp = float(p[yes].sum()), float((1.0 - p[yes]).sum())
     fn, tn = float(p[~yes].sum()), float((1.0 - p[~yes]).sum())
     return Expected(

@@ -75,8 +75,17 @@ def fit(rows: ArrayLike) -> Reference:
     # Variance of each product z_i z_j, from fourth moments; products that never vary get a floor.
     fourth = (z**2).T @ (z**2) / n
     sd = np.sqrt(np.maximum(fourth - product**2, RIDGE**2))
-    covariance = product - np.outer(mean, mean) + RIDGE * np.eye(x.shape[1])
-    return Reference(centre, scale, mean, np.linalg.inv(covariance), product, sd)
+    return of_law(centre, scale, mean, product, sd)
+
+
+def of_law(centre: Array, scale: Array, mean: Array, product: Array, product_sd: Array) -> Reference:
+    """A reference from the numbers that ``fit`` learned, as they are kept in a file; (d,) three times, (d, d) twice."""
+    d = centre.size
+    if not scale.shape == mean.shape == (d,) or not product.shape == product_sd.shape == (d, d):
+        raise ValueError(f"the parts of a reference of {d} features do not fit together")
+    covariance = product - np.outer(mean, mean) + RIDGE * np.eye(d)
+    precision = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
+    return Reference(centre, scale, mean, precision, product, product_sd)
 
 
 def moments(reference: Reference, rows: ArrayLike) -> Moments:

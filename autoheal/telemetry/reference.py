@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import FeatureSpec
@@ -23,6 +24,7 @@ from autoheal.monitors.reference import Baseline, FeatureReference, LossBaseline
 from autoheal.monitors.scores import METRICS, Answers, alike, losses, measure
 from autoheal.stats.categorical import Levels, levels
 from autoheal.stats.reference_bins import FEATURE_BINS, ReferenceBins, cut, kind_of
+from autoheal.telemetry.reference_parts import build_joint, build_output, load_joint, load_output
 from autoheal.telemetry.values import class_of, level_of
 
 #: Levels of a category that are written down; rarer ones share what is left.
@@ -42,6 +44,7 @@ def build_reference(
     return {
         "rows": rows,
         "features": {f.name: _feature(f, columns[f.name]) for f in features},
+        "joint": build_joint({f.name: f.kind for f in features}, _as_numbers(features, columns)),
         "latency_p95_ms": latency_p95_ms,
         **(performance or {"performance": {}}),
     }
@@ -54,7 +57,7 @@ def build_performance(
     scores: Sequence[float] | None = None,
     positive: str = "",
 ) -> dict[str, Any]:
-    """The keys performance, loss, classes, positive of reference.json, from held-out rows in the order of time."""
+    """The keys performance, loss, classes, positive, output of reference.json, from held-out rows in time order."""
     classes: list[str] = []
     if task is Task.CLASSIFICATION:
         classes = sorted({class_of(v) for v in labels} | {class_of(v) for v in predictions})
@@ -81,6 +84,7 @@ def build_performance(
         "loss": _loss(task, answers),
         "classes": classes,
         "positive": positive,
+        "output": build_output(answers, classes),
     }
 
 
@@ -101,6 +105,8 @@ def load_reference(data: bytes | str | Mapping[str, Any]) -> Reference:
             latency_p95_ms=raw.get("latency_p95_ms"),
             classes=tuple(raw.get("classes", ())),
             positive=raw.get("positive", ""),
+            output=load_output(raw["output"]) if raw.get("output") else None,
+            joint=load_joint(raw["joint"]) if raw.get("joint") else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TelemetryError(f"not a reference.json: {error!r}") from error
@@ -126,9 +132,8 @@ class References:
 
 def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
     if spec.kind == "categorical":
-        return _levels_of([None if _missing(v) else level_of(v) for v in column]) | {"kind": "categorical"}
-    values = np.array([np.nan if _missing(v) else float(v) for v in column], np.float64)
-    values[~np.isfinite(values)] = np.nan
+        return _levels_of(_names(column)) | {"kind": "categorical"}
+    values = _numbers(column)
     present = values[~np.isnan(values)]
     common: dict[str, Any] = {
         "kind": "numeric",
@@ -147,6 +152,25 @@ def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
         "grid": grid.tolist(),
         "run": _longest_run(values.tolist()),
         "distinct": len(np.unique(present)),
+    }
+
+
+def _numbers(column: Sequence[Any]) -> NDArray[np.float64]:
+    values = np.array([np.nan if _missing(v) else float(v) for v in column], np.float64)
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _names(column: Sequence[Any]) -> list[str | None]:
+    return [None if _missing(v) else level_of(v) for v in column]
+
+
+def _as_numbers(
+    features: Sequence[FeatureSpec], columns: Mapping[str, Sequence[Any]]
+) -> dict[str, Sequence[Any]]:
+    return {
+        f.name: _names(columns[f.name]) if f.kind == "categorical" else _numbers(columns[f.name]).tolist()
+        for f in features
     }
 
 

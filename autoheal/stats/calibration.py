@@ -1,0 +1,99 @@
+"""Calibration: from scores to probabilities that mean what they say, learned on held-out rows.
+
+Pure. With at least 1,000 rows isotonic regression by pooling adjacent violators (Zadrozny & Elkan 2002), below that a
+logistic curve of the score's logit (Platt 1999). Either way the result is a rising polygon of at most 200 knots, plain
+data. ``ece`` is honest: each half of the rows is judged by the curve of the other half; it is biased upwards by
+about ``0.4 / sqrt(rows per bin)``, so a small sample refuses rather than flatters.
+
+Scores and labels are (n,), scores in [0, 1], labels 0 or 1. Raises ValueError for other values, for fewer than 20
+rows, and when only one class occurs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+
+from autoheal.stats import inputs
+from autoheal.stats.estimate import ece
+
+LEAST_ROWS = 20
+ISOTONIC_ROWS = 1000
+MOST_KNOTS = 200
+EDGE = 1e-6
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Knots of the polygon (ascending scores, probabilities), the cross-fitted error, and the rows behind it."""
+
+    scores: tuple[float, ...]
+    chances: tuple[float, ...]
+    ece: float
+    n: int
+
+    def __call__(self, scores: ArrayLike) -> Array:
+        """P(y = 1) of each score."""
+        return np.interp(inputs.losses("scores", scores), self.scores, self.chances)
+
+
+def fit(scores: ArrayLike, labels: ArrayLike) -> Calibration:
+    """Learn the polygon from all rows, and how wrong it is from rows that it did not see."""
+    s, y = inputs.losses("scores", scores), inputs.losses("labels", labels)
+    if s.shape != y.shape or s.size < LEAST_ROWS:
+        raise ValueError(f"need one label a score and at least {LEAST_ROWS} rows, got {s.size} and {y.size}")
+    if not np.isin(y, (0.0, 1.0)).all() or y.min() == y.max():
+        raise ValueError("labels must be 0 or 1, and both must occur")
+    unseen = np.empty_like(s)
+    for own in (np.arange(s.size) % 2 == 0, np.arange(s.size) % 2 == 1):
+        unseen[own] = np.interp(s[own], *_knots(s[~own], y[~own]))
+    x, p = _knots(s, y)
+    return Calibration(tuple(x.tolist()), tuple(p.tolist()), ece(unseen, y), s.size)
+
+
+def _knots(s: Array, y: Array) -> tuple[Array, Array]:
+    x, p = _isotonic(s, y) if s.size >= ISOTONIC_ROWS / 2 else _logistic(s, y)
+    if x.size > MOST_KNOTS:
+        kept = np.unique(np.linspace(0, x.size - 1, MOST_KNOTS).round().astype(np.int64))
+        x, p = x[kept], p[kept]
+    return x, p
+
+
+def _isotonic(s: Array, y: Array) -> tuple[Array, Array]:
+    """Pools of equal probability: mean score and share of positives of each."""
+    values, place = np.unique(s, return_inverse=True)
+    rows, hits = np.bincount(place).astype(np.float64), np.bincount(place, weights=y)
+    pools: list[tuple[float, float, float]] = []  # rows, positives, sum of scores
+    for n, k, v in zip(rows.tolist(), hits.tolist(), (rows * values).tolist(), strict=True):
+        pool = (n, k, v)
+        while pools and pools[-1][1] * pool[0] >= pool[1] * pools[-1][0]:
+            n0, k0, v0 = pools.pop()
+            pool = (n0 + pool[0], k0 + pool[1], v0 + pool[2])
+        pools.append(pool)
+    sums = np.array(pools)
+    return sums[:, 2] / sums[:, 0], sums[:, 1] / sums[:, 0]
+
+
+def _logistic(s: Array, y: Array) -> tuple[Array, Array]:
+    """Newton's method on two numbers, with Platt's softened labels, so that it always converges."""
+    x = logit(np.clip(s, EDGE, 1.0 - EDGE))
+    ones = float(y.sum())
+    soft = np.where(y > 0, (ones + 1.0) / (ones + 2.0), 1.0 / (y.size - ones + 2.0))
+    design = np.stack([np.ones_like(x), x], axis=1)
+    beta = np.array([0.0, 1.0])
+    for _ in range(50):
+        p = expit(design @ beta)
+        slope = design.T @ (p - soft) + 1e-6 * beta
+        bend = (design * (p * (1.0 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
+        step = np.clip(np.linalg.solve(bend, slope), -2.0, 2.0)
+        beta = beta - step
+        if np.abs(step).max() < 1e-9:
+            break
+    # A falling curve would say that the score means the opposite of what it says.
+    grid = np.linspace(EDGE, 1.0 - EDGE, 101)
+    return grid, expit(beta[0] + max(float(beta[1]), 0.0) * logit(grid))
