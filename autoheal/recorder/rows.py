@@ -1,0 +1,78 @@
+"""What was recorded as lines of JSON, in the background thread. Pure, but for the readers of exchanges it is given.
+
+Called by ``sender``. A row is a tuple as ``recorder`` put it; it becomes one line, or several for an exchange of the
+middleware. What cannot be written becomes None, so that it is counted and its neighbours are sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from autoheal.recorder.buffer import HEAVY
+
+if TYPE_CHECKING:
+    from autoheal.recorder.buffer import Row
+
+#: Fields of a row after its kind, in order.
+FIELDS = {
+    "prediction": (
+        "id",
+        "time",
+        "version",
+        "features",
+        "prediction",
+        "score",
+        "latency_ms",
+        "error",
+        "by",
+    ),
+    "outcome": ("id", "time", "label"),
+    "metric": ("name", "time", "value"),
+}
+_OPTIONAL = ("score", "latency_ms", "error", "by")
+Line = tuple[str, bytes]
+
+
+def lines(rows: Iterable[Row], model: str) -> Iterator[Line | None]:
+    """(kind, JSON) of each record, None for each that cannot be written."""
+    for row in rows:
+        if row[0] != HEAVY:
+            yield _line(row[0], dict(zip(FIELDS[row[0]], row[1:], strict=True)), model)
+            continue
+        _, _, read, exchange = row
+        try:
+            found = list(read(exchange))
+        except Exception:  # noqa: BLE001 - a reader is the service's own code, and must not end the recorder
+            found = [None]
+        for record in found:
+            yield _line("prediction", record, model) if isinstance(record, Mapping) else None
+
+
+def metric(model: str, name: str, value: float, time: float) -> Line:
+    """A line about the recorder itself."""
+    line = _line("metric", {"name": name, "time": time, "value": value}, model)
+    assert line is not None
+    return line
+
+
+def _line(kind: str, record: Mapping[str, Any], model: str) -> Line | None:
+    if kind == "prediction" and not record.get("version"):
+        return None
+    whole = {"kind": kind, "model": model} | {
+        name: value for name, value in record.items() if value is not None or name not in _OPTIONAL
+    }
+    try:
+        return kind, orjson.dumps(whole, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Scalars of numerical libraries as Python's own, without knowing those libraries."""
+    item = getattr(value, "item", None)
+    if item is None or getattr(value, "size", 1) != 1:
+        raise TypeError
+    return item()
