@@ -102,7 +102,33 @@ def _report(config: Config | None, problems: tuple[Problem, ...], tests: int) ->
     ]
     warned = f" ({_count(counts['warning'], 'warning')})" if counts["warning"] else ""
     sys.stdout.write(f"{', '.join(found)} ok{warned}\n")
+    _print_promise(config)
     return 0
+
+
+def _print_promise(config: Config) -> None:
+    """What the false-alarm budgets promise, models with equal budgets in one line."""
+    from autoheal.monitors.shares import promises
+
+    found = promises(config)
+    if not found:
+        return
+    rule = config.guards.false_alarms
+    sys.stdout.write(
+        f"false alarms, if nothing is wrong: the whole fleet at most one notify in {_days(rule.notify.days)}"
+        f" and one act in {_days(rule.act.days)}\n"
+    )
+    for one in found:
+        who = ", ".join(one.models[:3]) + (f" and {len(one.models) - 3} more" if len(one.models) > 3 else "")
+        parts = ", ".join(f"{kind} {part:.0%}" for kind, part in one.parts.items())
+        each = " each" if len(one.models) > 1 else ""
+        sys.stdout.write(
+            f"  {who}: {one.share:.3g} of it{each}: one notify in {_days(one.notify)}, one act in {_days(one.act)} ({parts})\n"
+        )
+
+
+def _days(days: float) -> str:
+    return f"{days:.0f} days" if days < 730 else f"{days / 365.25:.0f} years"
 
 
 def _count(n: int, one: str, many: str = "") -> str:

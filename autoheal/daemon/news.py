@@ -25,7 +25,8 @@ def finding_is_news(world: World, finding: Finding, every: timedelta) -> bool:
     last = world.findings.get(finding.key)
     if last is None:
         return True
-    if (last.verdict, last.severity, last.version) != (finding.verdict, finding.severity, finding.version):
+    before = (last.verdict, last.severity, last.level, last.version)
+    if before != (finding.verdict, finding.severity, finding.level, finding.version):
         return True
     if _alive(world, finding):
         return finding.at > last.at

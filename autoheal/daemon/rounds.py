@@ -24,11 +24,12 @@ from autoheal.daemon.watch import Watch
 from autoheal.domain.events import Event, FindingObserved
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import ModelName, Verdict, Version
-from autoheal.domain.specs import ModelSpec, MonitorSpec
+from autoheal.domain.specs import Config, ModelSpec, MonitorSpec
 from autoheal.domain.world import World
 from autoheal.durable import replace_file
 from autoheal.errors import AutohealError
 from autoheal.monitors.evaluate import dump_states, evaluate, load_states
+from autoheal.monitors.shares import Budgets, budgets
 from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
 
@@ -61,6 +62,7 @@ class Rounds:
     beat: float = 1.0
     _models: dict[ModelName, ModelBeat] = field(default_factory=dict)
     _saved: float = float("-inf")
+    _shared: tuple[Config, Budgets] = field(default_factory=lambda: (Config(), {}))
 
     async def run(self) -> None:
         """Beat for ever."""
@@ -111,9 +113,16 @@ class Rounds:
     ) -> tuple[Finding, ...]:
         reference = self.references.get(spec.name, champion)
         view = self.telemetry.view(spec.name, champion=champion, since=since, reference=reference, now=now)
-        beat.states, findings = evaluate(spec, beat.states, view, now, kinds)
+        beat.states, findings = evaluate(spec, beat.states, view, now, kinds, self._budgets().get(spec.name))
         beat.ran.update(dict.fromkeys(kinds, now))
         return findings
+
+    def _budgets(self) -> Budgets:
+        """Who may spend what, worked out anew when the configuration changes."""
+        config = self.world().config
+        if self._shared[0] is not config:
+            self._shared = (config, budgets(config))
+        return self._shared[1]
 
     # --- between restarts ---------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from autoheal.domain.names import AlarmKey, Severity, Target, Verdict, Version, alarm_key
 
@@ -15,6 +16,8 @@ class Finding:
     ``value`` and ``reference`` are in the metric's own unit; ``effect`` is the distance that matters, positive when
     worse (a drop of accuracy, a PSI, a ratio minus one). ``evidence`` is a natural-log e-value, or None where the
     verdict is a hard rule. ``n`` counts the rows behind it, ``age`` is seconds from the newest row to ``at``.
+    ``level`` is how far the evidence of a breach goes: ``notify`` is enough to tell people, ``act`` to change something
+    (each has its budget of false alarms); "" where no statistics were needed, which is enough for both.
     ``started_at`` is when the symptom is thought to have begun. ``version`` is whose baseline was used.
     """
 
@@ -33,6 +36,7 @@ class Finding:
     version: Version = Version("")
     started_at: datetime | None = None
     detail: str = ""
+    level: Literal["", "notify", "act"] = ""
 
     @property
     def key(self) -> AlarmKey:

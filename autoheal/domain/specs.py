@@ -235,6 +235,24 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """How often the whole fleet may alarm for nothing, and who may spend how much of that.
+
+    ``notify`` and ``act`` are mean times between false alarms of each level. ``models`` (glob patterns, the first that
+    fits) and else ``tiers`` (of the label ``tier``) weigh the models against each other, 1 where nothing is said;
+    ``monitors`` weighs the kinds within a model. More weight means trouble is noticed sooner, and more of the false
+    alarms.
+    """
+
+    notify: timedelta = timedelta(days=14)
+    act: timedelta = timedelta(days=365)
+    tiers: Mapping[str, float] = field(default_factory=dict)
+    models: Mapping[str, float] = field(default_factory=dict)
+    monitors: Mapping[str, float] = field(default_factory=dict)
+    position: Position = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class FleetGuards:
     """Guards over the whole fleet: do less when much is wrong."""
 
@@ -252,6 +270,7 @@ class FleetGuards:
     release_window: timedelta = timedelta(days=7)
     freezes: tuple[Freeze, ...] = ()
     position: Position = NOWHERE
+    false_alarms: FalseAlarms = field(default_factory=FalseAlarms)
 
 
 @dataclass(frozen=True, slots=True)

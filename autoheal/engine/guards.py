@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from autoheal.domain.names import AlarmState, ModelName, RunState
+from autoheal.domain.names import AlarmState, ModelName, RunState, Verdict
 from autoheal.domain.reason import NOWHERE, Position, Reason
 from autoheal.domain.records import Incident, Run
 from autoheal.domain.specs import PolicySpec, RunbookSpec, Rung
@@ -59,6 +59,7 @@ def check(world: World, plan: Plan, now: datetime) -> tuple[Guard, ...]:
         return targets
     return (
         *targets,
+        _evidence(world, plan),
         _paused(world, plan, now),
         _warm(world, now),
         _frozen(world, now),
@@ -93,6 +94,18 @@ def _has_targets(plan: Plan) -> Guard:
     if not plan.touches:
         return _guard("targets", holds=True, detail=named or str(plan.incident.target))
     return _guard("targets", bool(plan.models), named or "no model is affected: nothing to act on")
+
+
+def _evidence(world: World, plan: Plan) -> Guard:
+    """Changing something takes the rarer false alarms of level ``act``; those of ``notify`` only tell people."""
+    found = [world.findings[k] for k in plan.incident.alarms if k in world.findings]
+    broken = [f for f in found if f.verdict is Verdict.BREACH]
+    weak = [f.path for f in broken if f.level == "notify"]
+    at = world.config.guards.false_alarms.position
+    if not broken or len(weak) < len(broken):
+        return _guard("evidence", holds=True, at=at)
+    detail = f"{', '.join(weak)} reached notify only: enough to tell people, not to change something"
+    return _guard("evidence", holds=False, detail=detail, at=at)
 
 
 def _paused(world: World, plan: Plan, now: datetime) -> Guard:

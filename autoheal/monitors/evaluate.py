@@ -7,6 +7,7 @@ restart as JSON. A monitor that raises yields an ERROR finding of its own (subje
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Verdict
 from autoheal.domain.specs import ModelSpec, MonitorSpec
+from autoheal.monitors.budget import Budget
 from autoheal.monitors.contract import finding
 from autoheal.monitors.registry import monitor
 from autoheal.monitors.view import View
@@ -26,14 +28,21 @@ SELF = "monitor"
 
 
 def evaluate(
-    spec: ModelSpec, states: States, view: View, now: datetime, kinds: Collection[str] | None = None
+    spec: ModelSpec,
+    states: States,
+    view: View,
+    now: datetime,
+    kinds: Collection[str] | None = None,
+    budgets: Mapping[str, Budget] | None = None,
 ) -> tuple[dict[str, object], tuple[Finding, ...]]:
-    """The states after this beat and all findings; ``kinds`` are those due (all, when None), others keep still."""
+    """The states after this beat and all findings; ``kinds`` are those due (all, when None), others keep still.
+    ``budgets`` say what each kind may spend of the fleet's false alarms (all of it, where nothing is said)."""
     after = dict(states)
     findings: list[Finding] = []
     for part in spec.monitors:
         if kinds is None or part.kind in kinds:
-            state, found = _run(part, states.get(part.kind), view, now)
+            seen = replace(view, budget=(budgets or {}).get(part.kind, view.budget))
+            state, found = _run(part, states.get(part.kind), seen, now)
             if state is not None:
                 after[part.kind] = state
             findings += found

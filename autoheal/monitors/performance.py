@@ -1,8 +1,8 @@
 """``performance``: is the champion still as good as it was on its held-out rows? Pure.
 
 Compares each metric on the newest matured rows that the champion itself answered with its version's own baseline. A
-breach needs an effect (``max_drop``) *and* evidence that accounts for the uncertainty of both sides. The surprising
-part: rows with broken inputs (a column missing that never was in training) do not count unless
+breach needs an effect (``max_drop``) *and* evidence: the alarm clock over the losses of all rows, each counted once,
+against the most that still passes for healthy (the baseline's upper bound, and a tolerance). The surprising part: rows with broken inputs (a column missing that never was in training) do not count unless
 ``count_broken_inputs``: those are data_quality's business, and retraining on them would be the wrong conclusion.
 """
 
@@ -10,54 +10,65 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pydantic import Field
-from scipy.special import ndtri, stdtr
 
 from autoheal.domain.finding import Finding
-from autoheal.domain.names import Severity, Verdict
-from autoheal.monitors.champion import Matured, matured, onset, silence
-from autoheal.monitors.contract import EVIDENCE, finding, from_unix, mixture, verdict_of
-from autoheal.monitors.options import Amount, MonitorOptions, Window
-from autoheal.monitors.reference import Baseline
-from autoheal.monitors.scores import FALLING, METRICS, Measured, Metric, measure
+from autoheal.domain.names import Severity, Task, Verdict
+from autoheal.monitors.champion import Matured, bets, matured, onset, silence
+from autoheal.monitors.contract import finding, from_unix, verdict_of
+from autoheal.monitors.loss_evidence import LossEvidence
+from autoheal.monitors.options import Amount, MonitorOptions, Share, Window
+from autoheal.monitors.reference import LossBaseline, Reference
+from autoheal.monitors.rows import Floats
+from autoheal.monitors.scores import FALLING, METRICS, Answers, Metric, losses, measure
 from autoheal.monitors.view import View
+from autoheal.stats.eprocess import log_e_losses
 
-#: Sizes of shift, in standard errors, that the evidence bets on.
-SHIFTS = np.array([1.0, 2.0, 4.0, 8.0])
 #: By default a score may fall this much; a loss may rise by this share.
 DROP, RISE = Amount(value=0.05), Amount(value=0.25, relative=True)
-#: Standard errors beyond which more are no further evidence.
-MOST = 37.0
-#: Evidence that keeps a breach, so that one that goes on does not flicker with the noise.
-LASTING = math.log(20.0)
 #: A loss this much above the baseline counts as begun, when the beginning is looked for.
 TOLERANCE = 0.1
 CRITICAL_DROP, CRITICAL_RISE = Amount(value=0.10), Amount(value=0.50, relative=True)
+#: The window must be worse by so many standard errors: an alarm that stands on one bad week of the past says no more.
+CLEARLY = 2.0
+#: The losses that the alarm clock watches: wrong or how far off; and log loss, which sees scores that went astray.
+ERROR: Final = "error"
+LOG_LOSS: Final = "log_loss"
+#: Log losses above so many times the baseline are cut there, since evidence needs a bounded loss.
+CUT = 8.0
 
 
 class PerformanceOptions(MonitorOptions):
     """``max_drop`` and ``critical``: 0.05 in the metric's unit or 25% of the baseline; by default 0.05 and 0.10 for
-    accuracy and F1, 25% and 50% for losses."""
+    accuracy and F1, 25% and 50% for losses. ``tolerance``: by which share the mean loss may exceed the baseline's and
+    still pass for healthy when evidence is gathered (10% for classes, 25% for numbers)."""
 
     metrics: tuple[Metric, ...] = ()
     window: Window = Window(rows=500)
     min_rows: int = Field(default=200, ge=20)
     max_drop: Amount | None = None
     critical: Amount | None = None
+    tolerance: Share | None = None
     count_broken_inputs: bool = False
+
+    def tolerated(self, task: Task) -> float:
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.10 if task is Task.CLASSIFICATION else 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class PerformanceState:
-    """Since when each metric has been bad, in unix seconds; belongs to one version."""
+    """Since when each metric has been bad, in unix seconds, and the evidence; belongs to one version."""
 
     version: str = ""
     since: Mapping[str, float] = field(default_factory=dict)
+    evidence: LossEvidence = LossEvidence()
 
 
 class Performance:
@@ -72,26 +83,87 @@ class Performance:
         self, options: PerformanceOptions, state: PerformanceState, view: View, now: datetime
     ) -> tuple[PerformanceState, tuple[Finding, ...]]:
         metrics = _metrics(options, view)
-        since = state.since if state.version == view.champion else {}
+        if state.version != view.champion:
+            state = PerformanceState(view.champion)
         rows = matured(view, count_broken=options.count_broken_inputs)
+        state = replace(state, evidence=_learn(options, state.evidence, view, metrics, rows))
         window = rows.take(options.window.pick(rows.time))
         unready = _unready(options, view, metrics, window)
         if unready is not None:
             verdict, why = unready
-            return PerformanceState(view.champion, since), tuple(
+            return state, tuple(
                 finding(view, self.kind, m, now, verdict, n=len(window), detail=why) for m in metrics
             )
         starts: dict[str, float] = {}
         findings = []
         for metric in metrics:
-            needed = LASTING if metric in since else EVIDENCE + math.log(len(metrics))
-            said = _judge(options, view, metric, window, needed)
+            said = _judge(options, view, metric, window, state.evidence)
             if said["verdict"] is Verdict.BREACH:
-                began = since.get(metric) or onset(view, rows, TOLERANCE) or float(window.time[0])
+                began = state.since.get(metric) or onset(view, rows, TOLERANCE) or float(window.time[0])
                 starts[metric] = began
                 said["started_at"] = from_unix(began)
             findings.append(finding(view, self.kind, metric, now, **said))
-        return PerformanceState(view.champion, starts), tuple(findings)
+        over = _over(state, metrics, findings)
+        return replace(state, since=starts, evidence=state.evidence.release(over)), tuple(findings)
+
+
+def _learn(
+    options: PerformanceOptions,
+    evidence: LossEvidence,
+    view: View,
+    metrics: tuple[Metric, ...],
+    rows: Matured,
+) -> LossEvidence:
+    reference = view.reference
+    loss = None if reference is None else _error_baseline(reference, view.task)
+    if reference is None or loss is None:
+        return evidence
+    tolerance = options.tolerated(view.task)
+
+    def bets_of(answers: Answers) -> dict[str, Floats]:
+        found = {ERROR: bets(view, answers, loss, tolerance)}
+        if LOG_LOSS in metrics and LOG_LOSS in reference.performance:
+            found[LOG_LOSS] = _log_loss_bets(answers, reference, tolerance)
+        return found
+
+    return evidence.learn(rows, view.as_of, bets_of, view.budget)
+
+
+def _error_baseline(reference: Reference, task: Task) -> LossBaseline | None:
+    """The baseline of the bounded loss; of an old reference, made from its accuracy."""
+    known = reference.performance.get("accuracy")
+    if reference.loss is not None or known is None or task is not Task.CLASSIFICATION:
+        return reference.loss
+    return LossBaseline(1.0 - known.value, known.n, 1.0)
+
+
+def _log_loss_bets(answers: Answers, reference: Reference, tolerance: float) -> Floats:
+    """Log e-values of each row's log loss, cut and scaled to [0, 1], (rows, 6); rows without a score say nothing."""
+    base = reference.performance[LOG_LOSS]
+    healthy = (base.value + 1.645 * base.sd / math.sqrt(max(base.n, 1))) * (1.0 + tolerance)
+    top = max(CUT * healthy, 1.0)
+    known = np.isfinite(answers.score) & (answers.positive >= 0)
+    cut = np.where(known, np.clip(losses(LOG_LOSS, answers) / top, 0.0, 1.0), 0.0)
+    found: Floats = log_e_losses(min(max(healthy / top, 1e-4), 0.99), cut)
+    return np.where(known[:, None], found, 0.0)
+
+
+def _over(state: PerformanceState, metrics: tuple[Metric, ...], findings: list[Finding]) -> list[str]:
+    """Losses none of whose metrics are in breach any more, or are worse at all: their alarm is handled."""
+    done = []
+    for watched in (ERROR, LOG_LOSS):
+        mine = [f for m, f in zip(metrics, findings, strict=True) if _watched(m) == watched]
+        ended = any(f.subject in state.since for f in mine)
+        if mine and all(
+            f.verdict is Verdict.OK and (ended or (f.effect is not None and f.effect <= 0.0)) for f in mine
+        ):
+            done.append(watched)
+    return done
+
+
+def _watched(metric: Metric) -> str:
+    """The loss that gives the evidence about a metric."""
+    return LOG_LOSS if metric == LOG_LOSS else ERROR
 
 
 def _metrics(options: PerformanceOptions, view: View) -> tuple[Metric, ...]:
@@ -110,6 +182,8 @@ def _unready(
         return Verdict.NOT_YET, f"version {view.champion or '(none)'} has no baseline of {', '.join(lacking)}"
     if (quiet := silence(view, options.stale_after)) is not None:
         return quiet
+    if view.reference is not None and _error_baseline(view.reference, view.task) is None:
+        return Verdict.NOT_YET, f"version {view.champion} has no baseline loss"
     if len(window) < options.min_rows:
         return (
             Verdict.NOT_YET,
@@ -119,9 +193,9 @@ def _unready(
 
 
 def _judge(
-    options: PerformanceOptions, view: View, metric: Metric, window: Matured, needed: float
+    options: PerformanceOptions, view: View, metric: Metric, window: Matured, evidence: LossEvidence
 ) -> dict[str, Any]:
-    """What to say about one metric of the window; a breach needs this much evidence."""
+    """What to say about one metric of the window: a breach needs an effect, and that the alarm clock went off."""
     assert view.reference is not None
     base = view.reference.performance[metric]
     live = measure(metric, window.answers)
@@ -135,8 +209,9 @@ def _judge(
     worse_by = base.value - live.value if falls else live.value - base.value
     limit = options.max_drop or (DROP if falls else RISE)
     critical = options.critical or (CRITICAL_DROP if falls else CRITICAL_RISE)
-    evidence = _evidence(worse_by, live, base)
-    bad = limit.effect(worse_by, base.value) >= limit.value and evidence >= needed
+    level = evidence.gauge.level(_watched(metric))
+    clear = worse_by > CLEARLY * math.hypot(live.error, base.sd / math.sqrt(max(base.n, 1)))
+    bad = bool(level) and clear and limit.effect(worse_by, base.value) >= limit.value
     very = bad and critical.effect(worse_by, base.value) >= critical.value
     severity = Severity.CRITICAL if very else Severity.WARNING if bad else Severity.NONE
     change = (live.value - base.value) / max(abs(base.value), 1e-12)
@@ -144,22 +219,11 @@ def _judge(
     return {
         "verdict": verdict_of(severity),
         "severity": severity,
+        "level": level if bad else "",
         "value": live.value,
         "reference": base.value,
         "effect": limit.effect(worse_by, base.value),
-        "evidence": evidence,
+        "evidence": max(evidence.gauge.evidence(_watched(metric)), -700.0),
         "n": live.n,
         "detail": f"{metric} {live.value:.4g} vs {base.value:.4g} at training ({change:+.0%}), n={live.n}{skipped}",
     }
-
-
-def _evidence(worse_by: float, live: Measured, base: Baseline) -> float:
-    """Log e-value against "not worse than the baseline", with the uncertainty of both."""
-    error = math.hypot(live.error, base.sd / math.sqrt(base.n))
-    if error <= 0.0:
-        return 0.0 if worse_by <= 0.0 else MOST**2 / 2
-    # The window's own spread is estimated: a t, taken to the normal scale.
-    t = min(max(worse_by / error, -MOST), MOST)
-    tail = float(stdtr(live.freedom, -t))
-    z = MOST if tail <= 0.0 else min(max(-float(ndtri(tail)), -MOST), MOST)
-    return mixture(SHIFTS * z - SHIFTS**2 / 2)

@@ -14,6 +14,7 @@ import numpy as np
 
 from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import ModelSpec
+from autoheal.monitors.budget import Budget
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.rows import Bools, Floats, Rows
 
@@ -28,7 +29,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One model's telemetry. ``since`` is when ``champion`` began to serve (-inf: always); times are unix seconds."""
+    """One model's telemetry. ``since`` is when ``champion`` began to serve (-inf: always); times are unix seconds.
+    ``budget`` is what the monitor that looks may spend of the fleet's false alarms."""
 
     spec: ModelSpec
     champion: Version
@@ -37,6 +39,7 @@ class View:
     as_of: float
     rows: Rows
     metrics: Mapping[str, Series] = field(default_factory=dict)
+    budget: Budget = Budget()
 
     @property
     def model(self) -> ModelName:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from autoheal.domain.durations import Duration
-from autoheal.domain.specs import FleetGuards, Freeze
+from autoheal.domain.specs import FalseAlarms, FleetGuards, Freeze
 from autoheal.policy.fields import Name, OneOrMany, Part, Share, TimeOfDay, refuse
 from autoheal.policy.yaml_source import Document
 
@@ -79,6 +79,27 @@ class FreezePart(Part):
         return self
 
 
+Weight = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+
+
+class FalseAlarmsPart(Part):
+    """The mean time between false alarms of the whole fleet at each level, and the weights that share it out."""
+
+    notify: Duration = _DEFAULT.false_alarms.notify
+    act: Duration = _DEFAULT.false_alarms.act
+    tiers: dict[str, Weight] = Field(default_factory=dict)
+    models: dict[str, Weight] = Field(default_factory=dict)
+    monitors: dict[str, Weight] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _sane(self) -> Self:
+        if self.notify < timedelta(hours=1):
+            refuse("notify: false alarms more often than once an hour are no promise", "write 1h or more")
+        if self.act < self.notify:
+            refuse("act may not be below notify: acting needs more evidence than telling", "write act: 365d")
+        return self
+
+
 class FleetPart(Part):
     version: Literal[1] = Field(description="version: 1")
     kind: Literal["guards"] = Field(description="kind: guards")
@@ -92,6 +113,7 @@ class FleetPart(Part):
     retrain_gap: Duration = timedelta(days=1)
     release_window: Duration = _DEFAULT.release_window
     freezes: list[FreezePart] = Field(default_factory=list)
+    false_alarms: FalseAlarmsPart = FalseAlarmsPart()
 
 
 def fleet_guards(part: FleetPart, document: Document) -> FleetGuards:
@@ -114,4 +136,16 @@ def fleet_guards(part: FleetPart, document: Document) -> FleetGuards:
             for i, f in enumerate(part.freezes)
         ),
         position=document.at(),
+        false_alarms=_false_alarms(part.false_alarms, document),
+    )
+
+
+def _false_alarms(part: FalseAlarmsPart, document: Document) -> FalseAlarms:
+    return FalseAlarms(
+        notify=part.notify,
+        act=part.act,
+        tiers=dict(part.tiers),
+        models=dict(part.models),
+        monitors=dict(part.monitors),
+        position=document.at("false_alarms"),
     )

@@ -111,10 +111,19 @@ def _read_one(document: Document, known: Known, draft: _Draft) -> None:
         guards, found = check(document, FleetPart)
         if guards is not None:
             draft.guards = fleet_guards(guards, document)
+            found = (*found, *_strange_monitors(draft.guards, document, known))
     else:
         found = (_unknown_kind(document, kind),)
     said = {(p.line, p.column) for p in document.problems}
     draft.problems += [p for p in found if (p.line, p.column) not in said]
+
+
+def _strange_monitors(guards: FleetGuards, document: Document, known: Known) -> Iterator[Problem]:
+    """Budgets for monitors that do not exist."""
+    for kind in guards.false_alarms.monitors:
+        if kind not in known.monitors:
+            where = document.at("false_alarms", "monitors", kind)
+            yield problem(where, f'there is no monitor "{kind}"', did_you_mean(kind, known.monitors))
 
 
 def _unknown_kind(document: Document, kind: str) -> Problem:

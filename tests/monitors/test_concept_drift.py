@@ -45,21 +45,25 @@ def test_every_row_counts_once_however_often_one_looks(build: Any) -> None:
         for _ in range(3):
             seen = often.look()["concept_drift/error"]
     assert seen.n == last.n == 400
-    assert seen.evidence == pytest.approx(last.evidence, abs=0.5)
+    assert (seen.verdict, seen.level) == (last.verdict, last.level) == (Verdict.BREACH, "act")
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_healthy_lives_raise_nothing(build: Any, task: Task) -> None:
-    """Two hundred times ninety days at the baseline, looked at twice a day: fewer than the one in 365 days promised."""
-    alarms = 0
+    """Forty times eighty days at the baseline: no more than the one in 14 and the one in 365 days that are promised."""
+    told, acted = 0, 0
     for _ in range(40):
         feed = build.feed("concept_drift", task=task)
         for _ in range(20):
             build.live(feed, 100)
             found = feed.look()
-            alarms += found["concept_drift/error"].verdict is Verdict.BREACH
-            alarms += found["concept_drift/trend"].verdict is Verdict.BREACH
-    assert alarms == 0
+            said = found["concept_drift/error"]
+            told += said.level == "notify"
+            acted += said.level == "act"
+            assert found["concept_drift/trend"].verdict is not Verdict.BREACH
+    days = 40 * 20 * 100 / 24
+    assert told <= days / 14
+    assert acted <= days / 365
 
 
 def test_labels_that_come_late_are_learnt_when_they_mature(build: Any) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from autoheal.domain.names import ModelName, Severity, Task, Verdict
 from autoheal.domain.specs import FeatureSpec, ModelSpec, MonitorSpec
-from autoheal.monitors.data_drift import compare
-from autoheal.monitors.rows import Column
+from autoheal.monitors.budget import Budget
+from autoheal.monitors.data_drift import DataDriftState
+from autoheal.monitors.data_drift.evidence import learn
+from autoheal.monitors.rows import Column, Floats, Rows
 from autoheal.telemetry import build_reference, load_reference
 
 
@@ -74,17 +76,47 @@ def test_a_large_distance_suffices_even_between_bins(build: Any) -> None:
 
 @pytest.mark.parametrize("rows", [200, 500])
 def test_fifty_healthy_features_looked_at_hourly_for_a_month_raise_nothing(rows: int) -> None:
-    rng = np.random.default_rng(3)
+    rng, hours = np.random.default_rng(3), 30 * 24
     features = tuple(FeatureSpec(f"f{i}", "numeric") for i in range(50))
     reference = load_reference(build_reference(features, {f.name: rng.normal(size=10_000) for f in features}))
-    references = [reference.features[f.name] for f in features]
-    high = 0
-    for _ in range(30 * 24):
-        window = rng.normal(size=(50, rows))
-        columns = [Column("numeric", row, np.zeros(rows, np.uint8)) for row in window]
-        found = compare(references, columns, 0.05)
-        high += sum(c.log_e > np.log(1000) for c in found)
-    assert high == 0
+    state = DataDriftState()
+    for hour in range(hours):
+        arrived = hour * 3600.0 + np.linspace(0, 3600, rows)
+        known = {f.name: Column("numeric", rng.normal(size=rows), np.zeros(rows, np.uint8)) for f in features}
+        state = learn(state, reference.features, rows_of(arrived, known), arrived[-1], rows, 0.05, Budget())
+    assert not [f.name for f in features if state.gauge.level(f.name)]
+    assert state.gauge.notify.days == pytest.approx(30, abs=0.1)
+
+
+def test_windows_wait_until_they_are_large_enough() -> None:
+    rng = np.random.default_rng(4)
+    features = (FeatureSpec("x", "numeric"),)
+    reference = load_reference(build_reference(features, {"x": rng.normal(size=10_000)}))
+    state = DataDriftState()
+    for rows, span in ((199, 7200.0), (400, 3000.0)):
+        part = rows_of(
+            np.linspace(0, span, rows), {"x": Column("numeric", np.ones(rows), np.zeros(rows, np.uint8))}
+        )
+        state = learn(state, reference.features, part, span, 200, 0.05, Budget())
+        assert state == DataDriftState(), "too few rows, or too short a time: they are looked at later"
+    many = 6000
+    part = rows_of(
+        np.linspace(0, 60, many), {"x": Column("numeric", np.ones(many), np.zeros(many, np.uint8))}
+    )
+    state = learn(state, reference.features, part, 60.0, 200, 0.05, Budget())
+    assert (state.gauge.level("x"), state.cursor) == ("act", 60.0), (
+        "five thousand rows need not wait for the hour"
+    )
+
+
+def rows_of(arrived: Floats, features: dict[str, Column]) -> Rows:
+    """Rows that hold inputs and times only."""
+    n, nothing = len(arrived), np.full(len(arrived), np.nan)
+    no = np.zeros(n, np.bool_)
+    return Rows(
+        arrived, arrived, np.zeros(n, np.int32), ("v1",), no, no,
+        nothing, nothing, nothing, nothing, nothing, (), features,
+    )  # fmt: skip
 
 
 def test_only_some_features_when_asked() -> None:

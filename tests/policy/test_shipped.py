@@ -38,7 +38,8 @@ def test_it_is_good_behind_a_fleet_that_it_hardly_fits() -> None:
 def test_guards_say_what_is_built_in() -> None:
     guards = load_config(shipped_texts(), Known.standard()).config.guards
     built_in = type(guards)()
-    assert replace(guards, position=built_in.position, max_under_repair=0) == built_in
+    alarms = replace(guards.false_alarms, position=built_in.position)
+    assert replace(guards, position=built_in.position, max_under_repair=0, false_alarms=alarms) == built_in
 
 
 def test_nothing_shipped_retrains_on_broken_data() -> None:

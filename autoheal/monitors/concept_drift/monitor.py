@@ -46,7 +46,8 @@ class ConceptDrift:
         quiet = silence(view, options.stale_after)
         if quiet is not None:
             return state, tuple(
-                finding(view, self.kind, s, now, quiet[0], n=state.rows, detail=quiet[1]) for s in SUBJECTS
+                finding(view, self.kind, s, now, quiet[0], n=state.evidence.rows, detail=quiet[1])
+                for s in SUBJECTS
             )
         state, said = error.judge(options, state, view, loss, rows)
         said |= {"version": view.champion}

@@ -9,12 +9,11 @@ from autoheal.monitors.options import Amount, MonitorOptions, Share
 
 
 class ConceptDriftOptions(MonitorOptions):
-    """``days``: how many days false alarms of ``error`` are apart on average. ``tolerance``: by which share the mean
+    """``tolerance``: by which share the mean
     loss may exceed the baseline and still be healthy (10% for classes, 25% for numbers, whose errors come in
     seasons). ``min_rise``: by how much the recent loss must exceed the baseline for a breach to begin (0.02 for classes,
     40% for numbers). ``max_rise_per_week``: of ``trend``, in the loss's unit or as a share of the baseline."""
 
-    days: float = Field(default=365.0, gt=0)
     tolerance: Share | None = None
     min_rows: int = Field(default=200, ge=50)
     recent_rows: int = Field(default=500, ge=50)

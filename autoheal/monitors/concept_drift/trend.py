@@ -2,7 +2,7 @@
 
 One point a day (UTC), the mean bounded loss of its matured rows. A breach needs a rise per week that matters, that
 least squares and Mann-Kendall both call significant, and a last week that really is worse than the baseline's ceiling;
-a slope alone fires nine days a year on a model that has nothing.
+a slope alone fires nine days a year on a model that has nothing. It is no e-value, so it never goes beyond ``notify``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def judge(options: ConceptDriftOptions, view: View, loss: LossBaseline, rows: Ma
     return {
         "verdict": verdict_of(severity),
         "severity": severity,
+        "level": "" if severity is Severity.NONE else "notify",
         "value": weekly,
         "reference": 0.0,
         "effect": effect,

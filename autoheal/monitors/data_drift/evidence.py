@@ -1,0 +1,73 @@
+"""Evidence that inputs drift: every row goes to the alarm clock once, in windows that wait until they are large enough.
+
+Pure. A window is closed once it holds ``min_rows`` and covers an hour, or holds 5,000 rows; what is left waits for the
+next beat. PSI's e-value is against "PSI at most harmless" (``notify``) and "at most twice that" (``act``); the error of
+the reference is common to all windows, so no PSI below it is ever evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from autoheal.monitors.budget import Budget
+from autoheal.monitors.data_drift.compare import tallies
+from autoheal.monitors.data_drift.options import DataDriftState
+from autoheal.monitors.gauge import Gauge
+from autoheal.monitors.reference import FeatureReference
+from autoheal.monitors.rows import Ints, Rows
+from autoheal.stats import psi
+
+DAY, HOUR = 86_400.0, 3_600.0
+#: A window of this many rows need not last an hour.
+MOST_ROWS = 5_000
+
+
+def learn(
+    state: DataDriftState,
+    references: Mapping[str, FeatureReference],
+    rows: Rows,
+    as_of: float,
+    min_rows: int,
+    harmless: float,
+    budget: Budget,
+) -> DataDriftState:
+    """The state after the windows that are complete by now."""
+    new = np.flatnonzero(rows.arrived > (-math.inf if state.cursor is None else state.cursor))
+    if len(new) < min_rows or not references:
+        return state
+    times = rows.time[new]
+    if float(times.max() - times.min()) < HOUR and len(new) < MOST_ROWS:
+        return state
+    gauge, last = state.gauge, float(times.min()) if state.last is None else state.last
+    for window in _windows(new):
+        until = max(float(rows.time[window].max()), last)
+        gauge = _step(gauge, references, rows, window, (until - last) / DAY, harmless, budget)
+        last = until
+    return replace(state, gauge=gauge, cursor=as_of, last=last)
+
+
+def _windows(new: Ints) -> Sequence[Ints]:
+    """Equal parts of at most MOST_ROWS rows."""
+    return np.array_split(new, -(-len(new) // MOST_ROWS))
+
+
+def _step(
+    gauge: Gauge,
+    references: Mapping[str, FeatureReference],
+    rows: Rows,
+    window: Ints,
+    days: float,
+    harmless: float,
+    budget: Budget,
+) -> Gauge:
+    held = list(references.values())
+    known, current = tallies(held, [rows.features[n].take(window) for n in references])
+    seen = psi.windows(known, current)
+    least = max(psi.least_eps0(r.counts.sum(), len(r.counts)) for r in held)
+    weak, strict = (psi.evidence(seen, max(eps0, least)) for eps0 in (harmless, 2.0 * harmless))
+    bets = {name: (weak[i], strict[i]) for i, name in enumerate(references)}
+    return gauge.step(bets, days, budget)
