@@ -21,6 +21,9 @@ SHIPPED = {
     "concept_drift": "autoheal.monitors.concept_drift:ConceptDrift",
     "serving": "autoheal.monitors.serving:Serving",
     "data_quality": "autoheal.monitors.data_quality:DataQuality",
+    "score_drift": "autoheal.monitors.score_drift:ScoreDrift",
+    "multivariate": "autoheal.monitors.multivariate:Multivariate",
+    "estimated_performance": "autoheal.monitors.estimated_performance:EstimatedPerformance",
 }
 
 
