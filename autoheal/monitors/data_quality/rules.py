@@ -1,23 +1,23 @@
-"""What can be wrong with one column, one function a rule; each gives a ``Fault`` or None. Pure.
+"""What can be wrong with one column, one function a rule. Pure.
 
-Rates are judged twice: a rule needs evidence (in the newest rows or in a wider stretch of them) *and* that the newest
-rows still show it. So it reacts within a few rows, and is over as soon as the column is back. The surprising part:
-"stuck" is judged by the longest run that the *reference* had, since a season is legitimately constant for months.
+Hard rules give a ``Fault`` or None at once. Rates (missing, out of range, unseen levels) need evidence, which
+``evidence.py`` gathers, *and* that the newest rows still show it. So they react within a few rows, and are over as soon
+as the column is back. The surprising part: "stuck" is judged by the longest run that the *reference* had, since a season
+is legitimately constant for months.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from autoheal.domain.names import Severity
-from autoheal.monitors.contract import EVIDENCE, mixture
 from autoheal.monitors.data_quality.options import DataQualityOptions
 from autoheal.monitors.reference import FeatureReference, number_level
 from autoheal.monitors.rows import ABSENT, WRONG, Bools, Column
 from autoheal.stats.categorical import rate_ceiling
-from autoheal.stats.eprocess import log_e_batch
 
 #: No rate is tested against less than this: one odd row in 200 is nobody's incident.
 LEAST_RATE = 0.005
@@ -35,7 +35,6 @@ class Fault:
     usual: float
     first: int
     detail: str
-    evidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,6 @@ class Cells:
 
     column: Column
     rows: int
-    looks: int
 
     def newest(self, mask: Bools) -> Bools:
         return mask[-self.rows :]
@@ -59,6 +57,11 @@ class Rate:
     too_much: float
     usual: float = 0.0
     ceiling: float = LEAST_RATE
+
+    @property
+    def p0(self) -> float:
+        """The highest rate that still passes for healthy."""
+        return min(max(self.ceiling, LEAST_RATE), 0.99)
 
 
 def gone(cells: Cells) -> Fault | None:
@@ -102,37 +105,32 @@ def wrong_type(cells: Cells, options: DataQualityOptions) -> Fault | None:
     return Fault("type", _graded(share, options), share, 0.0, _first(wrong), detail)
 
 
-def missing(cells: Cells, known: FeatureReference, options: DataQualityOptions) -> Fault | None:
-    """More missing values than the reference had."""
-    mask = ~cells.column.usable
-    ceiling = rate_ceiling(round(known.missing * known.rows), known.rows)
-    rule = Rate("missing", "missing", options.missing_rise, known.missing, ceiling)
-    return _rate(rule, mask, cells, options)
+def rates(
+    column: Column, known: FeatureReference, options: DataQualityOptions
+) -> Iterator[tuple[Rate, Bools]]:
+    """Every rate rule that applies to a column, and which of its cells break it."""
+    usual = rate_ceiling(round(known.missing * known.rows), known.rows)
+    yield Rate("missing", "missing", options.missing_rise, known.missing, usual), ~column.usable
+    if column.kind == "numeric" and known.low is not None and known.high is not None:
+        stray = options.margin * (known.high - known.low)
+        with np.errstate(invalid="ignore"):
+            outside = (column.values < known.low - stray) | (column.values > known.high + stray)
+        yield Rate("range", f"outside {known.low:.6g} to {known.high:.6g}", options.out_of_range), outside
+    if column.kind == "categorical" and known.known:
+        strange = np.array([level not in known.known for level in column.levels] + [False])
+        mask: Bools = strange[column.values.astype(np.int64)]
+        counts = np.bincount(column.values[mask].astype(np.int64), minlength=1)
+        name = column.levels[int(counts.argmax())][:40] if mask.any() else ""
+        yield Rate("category", f"unseen levels such as {name!r}", options.new_category), mask
 
 
-def out_of_range(cells: Cells, known: FeatureReference, options: DataQualityOptions) -> Fault | None:
-    """Numbers well outside of what the reference had."""
-    if cells.column.kind != "numeric" or known.low is None or known.high is None:
+def too_many(rule: Rate, mask: Bools, cells: Cells, options: DataQualityOptions) -> Fault | None:
+    """The fault of a rate that the newest rows show; ``mask`` is over the wide stretch."""
+    share = float(cells.newest(mask).mean())
+    if share - rule.usual <= rule.too_much:
         return None
-    stray = options.margin * (known.high - known.low)
-    low, high = known.low - stray, known.high + stray
-    with np.errstate(invalid="ignore"):
-        mask = (cells.column.values < low) | (cells.column.values > high)
-    rule = Rate("range", f"outside {known.low:.6g} to {known.high:.6g}", options.out_of_range)
-    return _rate(rule, mask, cells, options)
-
-
-def new_category(cells: Cells, known: FeatureReference, options: DataQualityOptions) -> Fault | None:
-    """Levels that the reference never had."""
-    column = cells.column
-    if column.kind != "categorical" or not known.known:
-        return None
-    strange = np.array([level not in known.known for level in column.levels] + [False])
-    mask: Bools = strange[column.values.astype(np.int64)]
-    counts = np.bincount(column.values[mask].astype(np.int64), minlength=1)
-    name = column.levels[int(counts.argmax())][:40] if mask.any() else ""
-    rule = Rate("category", f"unseen levels such as {name!r}", options.new_category)
-    return _rate(rule, mask, cells, options)
+    detail = f"{share:.0%} of the newest {cells.rows} rows {rule.what}, {rule.usual:.1%} in the reference"
+    return Fault(rule.name, _graded(share, options), share, rule.usual, _first(mask), detail)
 
 
 def stuck(column: Column, known: FeatureReference, rows: int) -> Fault | None:
@@ -154,19 +152,6 @@ def stuck(column: Column, known: FeatureReference, rows: int) -> Fault | None:
     )
     detail = f"stuck at {last} for {length} rows, the reference's longest was {known.run}"
     return Fault("constant", Severity.CRITICAL, 1.0, 0.0, 0, detail)
-
-
-def _rate(rule: Rate, mask: Bools, cells: Cells, options: DataQualityOptions) -> Fault | None:
-    newest = cells.newest(mask)
-    share = float(newest.mean())
-    if share - rule.usual <= rule.too_much:
-        return None
-    p0 = min(max(rule.ceiling, LEAST_RATE), 0.99)
-    evidence = max(mixture(log_e_batch(p0, len(part), int(part.sum()))) for part in (newest, mask))
-    if evidence < EVIDENCE + np.log(cells.looks):
-        return None
-    detail = f"{share:.0%} of the newest {cells.rows} rows {rule.what}, {rule.usual:.1%} in the reference"
-    return Fault(rule.name, _graded(share, options), share, rule.usual, _first(mask), detail, evidence)
 
 
 def _graded(share: float, options: DataQualityOptions) -> Severity:
