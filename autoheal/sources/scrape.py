@@ -3,12 +3,13 @@
 ``map`` names our metric and the page's: ``latency_p95_ms: model_latency_seconds`` (a histogram, summary or gauge),
 ``requests_per_s: model_requests_total`` (a counter), ``error_rate: model_errors_total / model_requests_total``; any
 other name takes a gauge as it is and a counter as its rate. Each may pick labels: ``requests_total{model="fraud"}``.
-The surprising part: the first page gives no rates, and a page that is away gives nothing at all, not zeros.
+OpenMetrics is asked for, and the older text format taken; units are those of the page. The surprising part: the first page gives no rates, and a page that is away gives nothing at all, not zeros.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from autoheal.domain.names import ModelName
 from autoheal.errors import AutohealError
 from autoheal.net import AsyncClient, HTTPError, client
 from autoheal.sources.contract import Pulse, Sink
-from autoheal.sources.page import Reading, Selector, gauge, quantile, rate, read, share
+from autoheal.sources.page import Reading, Selector, family_of, gauge, quantile, rate, read, share
 from autoheal.telemetry import Metric
 from autoheal.telemetry.values import to_unix
 
@@ -28,9 +29,12 @@ USUAL = {
     "error_rate": "model_errors_total / model_requests_total",
 }
 #: Short names that people write for ours.
-SHORT = {"latency_p95": "latency_p95_ms", "errors": "error_rate", "requests": "requests_per_s"}
-#: A page may be this large.
+SHORT = {"errors": "error_rate", "requests": "requests_per_s"}
+#: A page may be this large; above ``LONG`` it is read in a thread.
 LARGEST = 8 * 1024 * 1024
+LONG = 64 * 1024
+_QUANTILE = re.compile(r"latency_p(\d{1,2}(?:\.\d+)?)_ms")
+ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
 
 class Scrape:
@@ -52,8 +56,7 @@ class Scrape:
         self.every = every
         self.timeout = timeout
         self.metrics = {
-            SHORT.get(ours, ours): tuple(Selector.parse(part) for part in theirs.split("/"))
-            for ours, theirs in (metrics or USUAL).items()
+            (name := _name(ours)): _selectors(name, theirs) for ours, theirs in (metrics or USUAL).items()
         }
 
     async def run(self, sink: Sink, clock: Clock) -> None:
@@ -65,8 +68,7 @@ class Scrape:
                 started = clock.monotonic()
                 try:
                     async with asyncio.timeout(self.timeout):
-                        page = await self._page(http)
-                    now = read(page, clock.monotonic())
+                        now = await self._page(http, clock)
                     if found := self.compare(before, now, clock.now()):
                         await sink(found)
                 except (HTTPError, ValueError, OSError, AutohealError) as error:
@@ -78,18 +80,24 @@ class Scrape:
                     await pulse.up(sink, clock.now())
                 await clock.sleep(max(self.every - (clock.monotonic() - started), 0.01))
 
-    async def _page(self, http: AsyncClient) -> str:
-        """The text of the page; ``ValueError`` when it is no page or a very long one."""
+    async def _page(self, http: AsyncClient, clock: Clock) -> Reading:
+        """The page; ``ValueError`` when it is none or a very long one."""
         parts, size = [], 0
-        async with http.stream("GET", self.url) as answer:
+        async with http.stream("GET", self.url, headers={"accept": ACCEPT}) as answer:
             if answer.status_code != 200:
                 raise ValueError(f"answered {answer.status_code}")
+            strict = answer.headers.get("content-type", "").startswith("application/openmetrics-text")
             async for part in answer.aiter_bytes():
                 size += len(part)
                 if size > LARGEST:
                     raise ValueError(f"is longer than {LARGEST >> 20} MiB")
                 parts.append(part)
-        return b"".join(parts).decode("utf-8", "replace")
+        at, text = clock.monotonic(), b"".join(parts).decode("utf-8", "replace")
+        return (
+            await asyncio.to_thread(read, text, at, strict=strict)
+            if size > LONG
+            else read(text, at, strict=strict)
+        )
 
     def compare(self, before: Reading | None, now: Reading, at: datetime) -> list[Metric]:
         """The metrics of a page and the one before it; what cannot be computed is left out."""
@@ -100,17 +108,29 @@ class Scrape:
 
     @staticmethod
     def _value(ours: str, theirs: tuple[Selector, ...], before: Reading | None, now: Reading) -> float | None:
-        first = theirs[0]
-        counter = first.name.endswith("_total") or now.kinds.get(first.name) == "counter"
+        first, kind = theirs[0], now.kinds.get(family_of(theirs[0].name))
+        counter = first.name.endswith("_total") or kind == "counter"
         if before is None:
-            known = counter or len(theirs) > 1 or now.kinds.get(first.name) == "histogram"
-            return None if known else gauge(first, now)
+            if counter or len(theirs) > 1 or kind == "histogram":
+                return None
+            before = now
         if len(theirs) > 1:
             return share(first, theirs[1], before, now)
-        if ours.startswith("latency_p"):
-            value = quantile(
-                first, float(ours.removeprefix("latency_p").removesuffix("_ms")) / 100, before, now
-            )
-            scale = 1.0 if first.name.endswith(("_ms", "_milliseconds")) else 1000.0
-            return None if value is None else value * scale
+        if q := _QUANTILE.fullmatch(ours):
+            value = quantile(first, float(q[1]) / 100, before, now)
+            return None if value is None else value * now.milliseconds(first.name)
         return rate(first, before, now) if counter else gauge(first, now)
+
+
+def _name(ours: str) -> str:
+    return f"{ours}_ms" if _QUANTILE.fullmatch(f"{ours}_ms") else SHORT.get(ours, ours)
+
+
+def _selectors(ours: str, theirs: str) -> tuple[Selector, ...]:
+    """One selector, or the two of a share; a slash inside of braces is part of a label."""
+    if ours.startswith("latency_p") and not _QUANTILE.fullmatch(ours):
+        raise ValueError(f"{ours!r}: a quantile is called latency_p95_ms or latency_p99.9_ms")
+    parts = re.split(r"/(?![^{]*\})", theirs)
+    if len(parts) > 2:
+        raise ValueError(f"{theirs!r} is no metric: a share is written part / whole")
+    return tuple(Selector.parse(part) for part in parts)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Header, Response
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from autoheal.clock import SystemClock
 from autoheal.domain.names import ModelName, Verdict
@@ -90,6 +93,147 @@ def test_gauges_are_taken_as_they_are_and_what_is_not_there_is_left_out() -> Non
     assert values(source(depth="queue", gone="nothing", odd="broken").compare(None, now, NOW)) == {
         "depth": 7.0
     }
+
+
+OPEN = """# TYPE latency_milliseconds histogram
+# UNIT latency_milliseconds milliseconds
+# HELP latency_milliseconds how long
+latency_milliseconds_bucket{{le="10.0"}} {low}
+latency_milliseconds_bucket{{le="100.0"}} {mid} # {{trace_id="abc"}} 99.5 1.5
+latency_milliseconds_bucket{{le="+Inf"}} {high}
+latency_milliseconds_count {high}
+latency_milliseconds_sum 1.0
+latency_milliseconds_created {born}
+# TYPE calls counter
+calls_total {calls}
+calls_created {born}
+# TYPE load gauge
+load NaN
+load{{core="2"}} 3
+load{{core="3"}} +Inf
+# EOF
+"""
+
+
+def opened(at: float, born: float = 1.0, **values: float) -> page.Reading:
+    return page.read(
+        OPEN.format(**({"low": 0, "mid": 0, "high": 0, "calls": 0, "born": born} | values)), at, strict=True
+    )
+
+
+def test_openmetrics_with_units_exemplars_and_creation_times() -> None:
+    one = source(latency_p50="latency_milliseconds", requests="calls_total", load="load")
+    before = opened(0.0, low=50, mid=90, high=100, calls=10)
+    grown = opened(10.0, low=60, mid=110, high=120, calls=30)
+    assert values(one.compare(before, grown, NOW)) == {
+        "latency_p50_ms": 10.0,
+        "requests_per_s": 2.0,
+        "load": 3.0,
+    }
+    reborn = opened(10.0, born=9.0, low=200, mid=400, high=400, calls=30)
+    assert values(one.compare(before, reborn, NOW)) == {
+        "latency_p50_ms": 10.0,
+        "requests_per_s": 3.0,
+        "load": 3.0,
+    }
+    smaller = opened(10.0, low=60, mid=80, high=120, calls=5)  # one bucket went down: all of it is new
+    found = values(one.compare(before, smaller, NOW))
+    assert (found["latency_p50_ms"], found["requests_per_s"]) == (10.0, 0.5)
+
+
+def test_a_page_that_was_cut_off_is_none() -> None:
+    whole = OPEN.format(low=1, mid=1, high=1, calls=1, born=1)
+    for bad in (
+        whole.removesuffix("# EOF\n"),
+        whole[:200],
+        whole + "x 1\n",
+        "# TYPE a counter\na{ 1\n# EOF\n",
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011 - the parser has many words for it
+            page.read(bad, 0.0, strict=True)
+
+
+def test_a_label_that_first_happens_counts_from_zero_and_nan_counts_for_nothing() -> None:
+    one = source(rate="calls_total")
+    text = "# TYPE calls counter\n"
+    before = page.read(text + 'calls_total{v="1"} 10\ncalls_total{v="n"} NaN\n', 0.0)
+    now = page.read(text + 'calls_total{v="1"} 12\ncalls_total{v="2"} 3\ncalls_total{v="n"} 900\n', 1.0)
+    assert values(one.compare(before, now, NOW)) == {"rate": 5.0}
+    assert one.compare(page.read("up 1\n", 0.0), now, NOW) == [], "the family is new: nobody knows since when"
+
+
+def test_histograms_with_other_edges_add_up_on_all_of_them() -> None:
+    def text(a: int, b: int) -> str:
+        return "\n".join(
+            [f'h_bucket{{m="a",le="1"}} {a}', f'h_bucket{{m="a",le="+Inf"}} {a}',
+             f'h_bucket{{m="b",le="2"}} {b}', f'h_bucket{{m="b",le="+Inf"}} {b}', ""]
+        )  # fmt: skip
+
+    one = source(latency_p75="h")
+    found = values(one.compare(page.read(text(0, 0), 0.0), page.read(text(10, 10), 1.0), NOW))
+    assert found == {"latency_p75_ms": 1500.0}
+
+
+edges = st.lists(st.integers(0, 1000), min_size=3, max_size=3)
+
+
+@given(st.lists(st.tuples(edges, st.booleans()), min_size=2, max_size=8), st.floats(0.01, 0.99))
+def test_over_any_resets_a_histogram_sees_what_was_put_in(
+    steps: list[tuple[list[int], bool]], q: float
+) -> None:
+    """A process that counts, and is sometimes born anew; each interval is judged by its own growth, if it can be seen."""
+    state, before = [0, 0, 0], None
+    for number, (add, reset) in enumerate(steps):
+        state = [0, 0, 0] if reset else state
+        state = [s + a for s, a in zip(state, add, strict=True)]
+        low, mid, high = state[0], state[0] + state[1], sum(state)
+        now = opened(
+            float(number), born=1.0 + sum(r for _, r in steps[: number + 1]), low=low, mid=mid, high=high
+        )
+        if before is not None:
+            value = page.quantile(Selector("latency_milliseconds"), q, before, now)
+            assert (value is None) == (sum(add) == 0)
+            if value is not None:
+                wanted, edge = (
+                    q * sum(add),
+                    0 if add[0] >= q * sum(add) else 1 if add[0] + add[1] >= q * sum(add) else 2,
+                )
+                assert wanted > 0
+                assert [0.0, 10.0, 100.0][edge] <= value <= [10.0, 100.0, 100.0][edge] * (1 + 1e-9)
+        before = now
+
+
+async def test_what_is_asked_for_and_what_is_taken(
+    serve: Callable[[FastAPI], Awaitable[str]], sink: Any
+) -> None:
+    registry = CollectorRegistry()
+    calls = Counter("calls", "-", registry=registry)
+    app, accepted = FastAPI(), []
+
+    @app.get("/metrics")
+    async def metrics(accept: Annotated[str, Header()]) -> Response:
+        calls.inc(10)
+        accepted.append(accept)
+        encode, kind = choose_encoder(accept)
+        return Response(encode(registry), media_type=kind)
+
+    one = Scrape(
+        "m", url=await serve(app) + "/metrics", model=MODEL, every=0.01, metrics={"rate": "calls_total"}
+    )
+    task = asyncio.create_task(one.run(sink, SystemClock()))
+    await sink.until(lambda: len(sink.records) > 1)
+    task.cancel()
+    await asyncio.wait({task})
+    assert accepted[0].startswith("application/openmetrics-text")
+    assert all(r.value > 0 for r in sink.records)
+
+
+def test_a_slash_in_a_label_is_no_share_and_odd_quantiles_are_refused() -> None:
+    one = source(errors='errors_total{path="/predict"} / calls_total{path="/predict"}')
+    assert [s.name for s in one.metrics["error_rate"]] == ["errors_total", "calls_total"]
+    for name, theirs in (("latency_pxx_ms", "a"), ("x", "a / b / c")):
+        with pytest.raises(ValueError, match=r"a quantile is called|is no metric"):
+            source(**{name: theirs})
 
 
 @pytest.mark.parametrize("text", ["", "a b", "1x", "{x=1}"])
