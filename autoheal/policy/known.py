@@ -75,7 +75,10 @@ def _takes(required: str, optional: str = "", gives: str = "") -> ActionInputs:
     return ActionInputs(frozenset(required.split()), frozenset(optional.split()), frozenset(gives.split()))
 
 
-STANDARD_MONITORS = ("performance", "data_drift", "concept_drift", "serving", "data_quality")
+STANDARD_MONITORS = (
+    "performance", "data_drift", "concept_drift", "serving", "data_quality",
+    "score_drift", "multivariate", "estimated_performance",
+)  # fmt: skip
 _COMPARED = "gain n evidence champion_loss candidate_loss champion"
 #: For tests and for documents; whoever has the plug-ins at hand uses ``Known.of``.
 STANDARD_ACTIONS: Mapping[str, ActionInputs] = {
