@@ -3,7 +3,7 @@
 Three looks share the false-alarm budget. *Spike*: one row against the nearer of its recent level and its habit, since
 half of all incidents are one to three rows long. *Burst*: the mean of six rows against the 48 before. *Step*: the level of
 two-hour blocks (or rows, where there is no day to know), less the habit, by ``step``. Spike and burst give p-values by
-``tail``; all their share is bet on the p-value that alone reaches the threshold, so at ``share x row / T`` false alarms a
+``stats.surprise``; all their share is bet on the p-value that alone reaches the threshold, so at ``share x row / T`` false alarms a
 row the fleet's promise holds: at most one in T days as far as the fitted tails are true. A row counts for its step, at least
 a minute and at most an hour: a yearly metric cannot be watched by the fortnight. After an alarm the metric is left alone
 for half a day. The surprising part: without times a row counts as an hour.
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from autoheal.detect import baseline
 from autoheal.detect.step import LEAST_BEFORE, steps
-from autoheal.detect.tail import surprises
 from autoheal.stats.alarm_clock import T_ACT, T_NOTIFY
+from autoheal.stats.surprise import surprises
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -69,6 +69,21 @@ def baseline(weeks: ArrayLike) -> NDArray[np.float64]:
     return usual
 
 
+def usual_at(weeks: ArrayLike, hour: int) -> float:
+    """``baseline`` of one hour of the week (0 = Monday 00:00) alone, much cheaper; NaN = no habit yet."""
+    table = np.asarray(weeks, dtype=np.float64)
+    if table.ndim != 2 or table.shape[1] != HOURS or not 0 <= hour < HOURS:
+        raise ValueError(
+            f"weeks must be (weeks, {HOURS}) and hour below {HOURS}, got {table.shape} and {hour}"
+        )
+    own = table[-WEEKS:, hour]
+    if (~np.isnan(own)).sum() < LEAST_VALUES:
+        first, last = (0, 120) if hour < 120 else (120, HOURS)
+        own = table[-WEEKS:, first + hour % 24 : last : 24].ravel()
+    known = own[~np.isnan(own)]
+    return float(np.median(known)) if known.size >= LEAST_VALUES else math.nan
+
+
 def log_ratio(value: ArrayLike, usual: ArrayLike) -> NDArray[np.float64]:
     """ln(value / usual), elementwise; -20 for a value of 0, NaN where either is unknown or the habit is 0."""
     x, b = np.broadcast_arrays(np.asarray(value, dtype=np.float64), np.asarray(usual, dtype=np.float64))

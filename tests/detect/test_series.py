@@ -7,7 +7,7 @@ import pytest
 
 from autoheal.detect import series
 from autoheal.detect.step import steps
-from autoheal.detect.tail import surprises
+from autoheal.stats.surprise import surprises
 
 HOUR = 3600.0
 

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from autoheal.stats import burn_rate as br
 from autoheal.stats import eprocess as ep
 from autoheal.stats import seasonal as se
+from autoheal.stats.surprise import Past
 
 MAYBE = st.floats(0, 1e9) | st.just(math.nan)
 
@@ -145,3 +146,18 @@ def test_empty_histories():
 def test_unusable_input_is_refused(call):
     with pytest.raises(ValueError, match=r"\w"):
         call()
+
+
+@given(arrays(np.float64, (5, 168), elements=st.floats(0, 1e6) | st.just(math.nan)), st.integers(0, 167))
+def test_one_hour_of_the_baseline_is_the_baseline(weeks, hour):
+    assert se.usual_at(weeks, hour) == pytest.approx(se.baseline(weeks)[hour], nan_ok=True)
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=60), st.integers(0, 60))
+def test_a_past_that_was_written_down_goes_on_as_it_would_have(sizes, cut):
+    whole, first = Past(0.1), Past(0.1)
+    said = [whole.enter(size) for size in sizes]
+    for size in sizes[:cut]:
+        first.enter(size)
+    again = Past.of(first.sizes, 0.1)
+    assert [again.enter(size) for size in sizes[cut:]] == said[cut:]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,19 @@ class Past:
         self.floor = max(floor, 1e-300)
         self._order: deque[float] = deque()
         self._sorted: list[float] = []
+
+    @classmethod
+    def of(cls, sizes: Iterable[float], floor: float) -> Past:
+        """A past that holds these sizes, oldest first, as ``sizes`` gave them."""
+        past = cls(floor)
+        past._order.extend(sizes)
+        past._sorted.extend(sorted(past._order))
+        return past
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """What it holds, oldest first."""
+        return tuple(self._order)
 
     def enter(self, size: float) -> float:
         """-ln p of this size among those before it, which then joins them."""
