@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from autoheal.monitors.budget import Budget
 from autoheal.monitors.champion import Matured
 from autoheal.monitors.gauge import Gauge
@@ -39,15 +41,13 @@ class LossEvidence:
         new = rows.take(rows.counts_from > (-math.inf if self.cursor is None else self.cursor))
         if not len(new):
             return self
-        size = max(BLOCK, -(-len(new) // MOST_STEPS))
-        gauge, last = self.gauge, float(new.time[0]) if self.last is None else self.last
-        bets = bets_of(new.answers)
-        for start in range(0, len(new), size):
-            block = slice(start, start + size)
-            until = max(float(new.time[block][-1]), last)
-            steps = {subject: (log_e[block].sum(axis=0),) * 2 for subject, log_e in bets.items()}
-            gauge, last = gauge.step(steps, (until - last) / DAY, budget), until
-        return LossEvidence(gauge, as_of, last, self.rows + len(new))
+        steps = -(-len(new) // max(BLOCK, -(-len(new) // MOST_STEPS)))
+        starts = np.arange(steps) * len(new) // steps
+        newest = float(new.time[-1])
+        began = float(new.time[0]) if self.last is None else min(self.last, newest)
+        bets = {s: np.add.reduceat(log_e, starts, axis=0) for s, log_e in bets_of(new.answers).items()}
+        gauge = self.gauge.run(bets, (newest - began) / DAY / steps, budget)
+        return LossEvidence(gauge, as_of, max(newest, began), self.rows + len(new))
 
     def release(self, subjects: Collection[str]) -> LossEvidence:
         """These have recovered: they start from nothing."""

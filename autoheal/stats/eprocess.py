@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, logit, logsumexp
+from scipy.special import expit, log_expit, logit
 
 from autoheal.stats import inputs
 
@@ -79,8 +79,7 @@ def trace(state: EState, log_e: ArrayLike, weight_days: float) -> tuple[EState, 
     entries = _log_weight(weight_days) - (total - steps)
     entries[0] = np.logaddexp(entries[0], np.array(state.log_r))
     log_r = np.maximum(total + np.logaddexp.accumulate(entries, axis=0), LOG_ZERO)
-    means = np.asarray(logsumexp(log_r, axis=1) - math.log(log_r.shape[1]), dtype=np.float64)
-    return EState(tuple(log_r[-1].tolist())), means
+    return EState(tuple(log_r[-1].tolist())), _log_mean_exp(log_r)
 
 
 def log_m(state: EState) -> float:
@@ -91,8 +90,7 @@ def log_m(state: EState) -> float:
 
 def log_m_many(log_r: ArrayLike) -> NDArray[np.float64]:
     """Log M of many monitors: (monitors, K) -> (monitors,)."""
-    held = inputs.matrix("log_r", log_r)
-    return np.asarray(logsumexp(held, axis=1) - math.log(held.shape[1]), dtype=np.float64)
+    return _log_mean_exp(inputs.matrix("log_r", log_r))
 
 
 def bernoulli_grid(p0: float) -> NDArray[np.float64]:
@@ -154,6 +152,12 @@ def labels_needed(p0: float, p1: float, mean_rows_between_alarms: float) -> floa
     if divergence <= 0:
         return math.inf
     return max(1.0, (math.log(arl * divergence) - 1.0) / divergence)
+
+
+def _log_mean_exp(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log of the mean of exp over each row; finite logs only, so the general and ten times slower one is not needed."""
+    top = logs.max(axis=1, keepdims=True)
+    return np.asarray(top[:, 0] + np.log(np.exp(logs - top).mean(axis=1)), dtype=np.float64)
 
 
 def _shifted_logits(p0: float) -> NDArray[np.float64]:

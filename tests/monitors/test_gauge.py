@@ -85,6 +85,33 @@ def test_any_evidence_keeps_it_sane_and_it_survives_json(steps: list[dict[str, l
             assert all(math.isfinite(r) for logs in track.log_r.values() for r in logs)
 
 
+@given(
+    st.lists(st.tuples(LOGS, LOGS), min_size=1, max_size=20),
+    st.sampled_from(["", "notify", "act"]),
+    st.floats(0.001, 3),
+)
+def test_many_steps_at_once_are_the_same_steps(
+    steps: list[tuple[list[float], list[float]]], held: str, days: float
+):
+    """With a held neighbour, with one that has no news, and over alarms."""
+    budget, gauge = Budget(share=0.7), Gauge().step({"c": ([1.0] * 3, [1.0] * 3)}, 1.0, Budget())
+    if held:
+        sure = [30.0] * 3
+        gauge = gauge.step({"a": (sure, sure if held == "act" else [0.0] * 3)}, 1.0, budget)
+    one_by_one = gauge
+    for a, b in steps:
+        one_by_one = one_by_one.step({"a": (a, a), "b": (b, b)}, days, budget)
+    at_once = gauge.run(
+        {"a": np.array([a for a, _ in steps]), "b": np.array([b for _, b in steps])}, days, budget
+    )
+    for track, other in ((at_once.notify, one_by_one.notify), (at_once.act, one_by_one.act)):
+        assert set(track.held) == set(other.held)
+        assert track.days == pytest.approx(other.days)
+        assert track.log_r.keys() == other.log_r.keys()
+        for subject, logs in track.log_r.items():
+            assert logs == pytest.approx(other.log_r[subject], abs=1e-6)
+
+
 def test_what_is_no_evidence_is_refused():
     with pytest.raises(ValueError, match="NaN"):
         Gauge().step({"a": ([math.nan] * 3, [0.0] * 3)}, 1.0, Budget())

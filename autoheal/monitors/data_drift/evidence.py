@@ -1,6 +1,6 @@
 """Evidence that inputs drift: every row goes to the alarm clock once, in windows that wait until they are large enough.
 
-Pure. A window is closed once it holds ``min_rows`` and covers an hour, or holds 5,000 rows; what is left waits for the
+Pure. A window is closed once it holds ``min_rows`` and the last one is an hour ago, or it holds 5,000 rows; what is left waits for the
 next beat. PSI's e-value is against "PSI at most harmless" (``notify``) and "at most twice that" (``act``); the error of
 the reference is common to all windows, so no PSI below it is ever evidence.
 """
@@ -40,9 +40,10 @@ def learn(
     if len(new) < min_rows or not references:
         return state
     times = rows.time[new]
-    if float(times.max() - times.min()) < HOUR and len(new) < MOST_ROWS:
+    last = float(times.min()) if state.last is None else state.last
+    if float(times.max()) - last < HOUR and len(new) < MOST_ROWS:
         return state
-    gauge, last = state.gauge, float(times.min()) if state.last is None else state.last
+    gauge = state.gauge
     for window in _windows(new):
         until = max(float(rows.time[window].max()), last)
         gauge = _step(gauge, references, rows, window, (until - last) / DAY, harmless, budget)
