@@ -53,7 +53,8 @@ def watch_inputs(
                 for n in ready
             ]
             continue
-        group = _Group(kind, ready, shares[kind], a_column, reference)
+        spans = windows.blocks(*reference, cuts)
+        group = _Group(kind, ready, shares[kind], a_column, reference, spans)
         events += [event for window in cuts for event in group.look(window)]
         if kind == "features":
             events += _watch_many(ready, reference, cuts, shares["multivariate"] / 2)
@@ -78,6 +79,7 @@ class _Group:
         share: float,
         a_column: float,
         reference: tuple[int, int],
+        spans: Sequence[tuple[int, int]],
     ) -> None:
         self._monitor, self._parsed = _monitor(kind), ready
         self._all = [one.feature for one in ready.values() if one.feature is not None]
@@ -85,7 +87,8 @@ class _Group:
         self._starts: list[int] = []
         even = np.full(max(len(self._drifting), 1), share / max(len(self._drifting), 1))
         names = [f.name for f in self._drifting]
-        self._drift = Drift(names, [f.reference for f in self._drifting], even) if names else None
+        blocks = [[f.tally(*span) for f in self._drifting] for span in spans]
+        self._drift = Drift(names, [f.reference for f in self._drifting], even, blocks) if names else None
         size = reference[1] - reference[0]
         pairs = [(self._rare(f, *reference), size) for f in self._all]
         self._rates = Rates([f.name for f in self._all], pairs, np.full(len(self._all), a_column))

@@ -6,13 +6,18 @@ one hour of the virtual clock. A last window that is still too small is never ju
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autoheal.stats.design_effect import block_rows
+
 LEAST, MOST, SPAN = 200, 5000, 3600.0
 DAY = 86400.0
+#: Three weeks of hours show what a reference's rows have in common.
+MOST_BLOCKS = 504
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,16 @@ def row_days(times: NDArray[np.float64] | None, rows: int) -> float:
     if times is None or rows < 2 or times[-1] <= times[0]:
         return SPAN / LEAST / DAY
     return max(float(times[-1] - times[0]) / (rows - 1), SPAN / MOST) / DAY
+
+
+def blocks(start: int, end: int, cuts: Sequence[Window]) -> list[tuple[int, int]]:
+    """Consecutive spans of the reference rows start..end-1, as long as a usual window, at most MOST_BLOCKS of them."""
+    if not cuts:
+        return []
+    usual = sorted(window.end - window.start for window in cuts)[len(cuts) // 2]
+    rows = block_rows(end - start, usual)
+    starts = range(start, end - rows + 1, rows)[:MOST_BLOCKS]
+    return [(begin, begin + rows) for begin in starts]
 
 
 def cut(times: NDArray[np.float64] | None, start: int, rows: int) -> list[Window]:

@@ -50,7 +50,7 @@ class Window:
     psi: NDArray[np.float64]
     statistic: NDArray[np.float64]
     n_eff: NDArray[np.float64]
-    df: NDArray[np.int64]
+    df: NDArray[np.int64] | NDArray[np.float64]
     lead: NDArray[np.float64]
     sd: NDArray[np.float64]
 
