@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
+from typing import Literal
 
 from autoheal.telemetry.records import Outcome, Prediction
 
 
-def keep(db: sqlite3.Connection, outcome: Outcome, at: float) -> bool:
-    """Let an outcome wait (a later one for the same id replaces it); whether it was the first for its id."""
-    changed = db.execute(
-        "INSERT OR IGNORE INTO waiting_outcomes (model, id, time, label, arrived) VALUES (?, ?, ?, ?, ?)",
-        (outcome.model, outcome.id, outcome.time, outcome.label, at),
-    )
-    if changed.rowcount:
-        return True
+def keep(db: sqlite3.Connection, outcome: Outcome, at: float) -> Literal["waiting", "same", "corrected"]:
+    """Let an outcome wait; a later one for the same id replaces it and waits on in its place."""
+    held = db.execute(
+        "SELECT label FROM waiting_outcomes WHERE model = ? AND id = ?", (outcome.model, outcome.id)
+    ).fetchone()
+    if held is None:
+        db.execute(
+            "INSERT INTO waiting_outcomes (model, id, time, label, arrived) VALUES (?, ?, ?, ?, ?)",
+            (outcome.model, outcome.id, outcome.time, outcome.label, at),
+        )
+        return "waiting"
     db.execute(
         "UPDATE waiting_outcomes SET time = ?, label = ? WHERE model = ? AND id = ?",
         (outcome.time, outcome.label, outcome.model, outcome.id),
     )
-    return False
+    return "same" if held[0] == outcome.label else "corrected"
 
 
 def take(db: sqlite3.Connection, prediction: Prediction) -> Outcome | None:
@@ -35,15 +40,22 @@ def count(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT count(*) FROM waiting_outcomes").fetchone()[0])
 
 
-def expire(db: sqlite3.Connection, before: float, keep_rows: int) -> int:
-    """Forget those that arrived before, and the oldest beyond ``keep_rows``; how many went."""
-    old = db.execute("DELETE FROM waiting_outcomes WHERE arrived < ?", (before,)).rowcount
-    excess = count(db) - keep_rows
-    if excess <= 0:
-        return old
-    gone = db.execute(
-        "DELETE FROM waiting_outcomes WHERE (model, id) IN"
-        " (SELECT model, id FROM waiting_outcomes ORDER BY arrived LIMIT ?)",
-        (excess,),
+def expire(db: sqlite3.Connection, before: float, keep_rows: int) -> Counter[str]:
+    """Forget those that arrived before, and the oldest beyond ``keep_rows``; how many of each model went."""
+    gone = Counter(
+        model
+        for (model,) in db.execute(
+            "DELETE FROM waiting_outcomes WHERE arrived < ? RETURNING model", (before,)
+        )
     )
-    return old + gone.rowcount
+    excess = count(db) - keep_rows
+    if excess > 0:
+        gone.update(
+            model
+            for (model,) in db.execute(
+                "DELETE FROM waiting_outcomes WHERE (model, id) IN"
+                " (SELECT model, id FROM waiting_outcomes ORDER BY arrived LIMIT ?) RETURNING model",
+                (excess,),
+            )
+        )
+    return gone

@@ -70,19 +70,40 @@ def sizes(db: sqlite3.Connection) -> dict[ModelName, int]:
     return {ModelName(m): n for m, n in db.execute("SELECT model, count(*) FROM predictions GROUP BY model")}
 
 
-def trim(db: sqlite3.Connection, model: ModelName, keep: int) -> int:
-    """Forget the oldest rows (by data time) beyond ``keep``; how many went."""
+class Gone(NamedTuple):
+    """Rows that were forgotten, and how many of them without ever having had a label."""
+
+    rows: int
+    unlabelled: int
+
+
+def trim(db: sqlite3.Connection, model: ModelName, keep: int) -> Gone:
+    """Forget the oldest rows (by data time) beyond ``keep``."""
     edge = db.execute(
         "SELECT time, seq FROM predictions WHERE model = ? ORDER BY time DESC, seq DESC LIMIT 1 OFFSET ?",
         (model, keep),
     ).fetchone()
     if edge is None:
-        return 0
-    gone = db.execute(
-        "DELETE FROM predictions WHERE model = ? AND (time < ? OR (time = ? AND seq <= ?))",
-        (model, edge[0], *edge),
+        return Gone(0, 0)
+    old = (model, edge[0], *edge)
+    where = "model = ? AND (time < ? OR (time = ? AND seq <= ?))"
+    bare = db.execute(f"SELECT sum(label IS NULL) FROM predictions WHERE {where}", old).fetchone()[0]  # noqa: S608 - constants
+    return Gone(db.execute(f"DELETE FROM predictions WHERE {where}", old).rowcount, bare)  # noqa: S608 - constants
+
+
+def expire(db: sqlite3.Connection, arrived_before: float) -> dict[ModelName, Gone]:
+    """Forget the rows that came before, of all models; numbers are given in the order of arrival."""
+    first = db.execute(
+        "SELECT seq FROM predictions WHERE arrived >= ? ORDER BY seq LIMIT 1", (arrived_before,)
     )
-    return gone.rowcount
+    edge = (first.fetchone() or (last_seq(db) + 1,))[0]
+    found = db.execute(
+        "SELECT model, count(*), sum(label IS NULL) FROM predictions WHERE seq < ? GROUP BY model", (edge,)
+    )
+    gone = {ModelName(model): Gone(rows, bare) for model, rows, bare in found}
+    if gone:
+        db.execute("DELETE FROM predictions WHERE seq < ?", (edge,))
+    return gone
 
 
 class StoredRow(NamedTuple):
@@ -144,6 +165,21 @@ def labelled(
             "by": "fallback" if fallback else "champion",
             "error": error,
         }
+
+
+def served(
+    db: sqlite3.Connection, model: ModelName, *, since: float, until: float, limit: int
+) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Time and features of the newest rows with ``since < time <= until``, the newest first."""
+    found = db.execute(
+        """
+        SELECT time, features FROM predictions WHERE model = ? AND time > ? AND time <= ?
+        ORDER BY time DESC, seq DESC LIMIT ?
+        """,
+        (model, since, until, limit),
+    )
+    for time, features in found:
+        yield time, orjson.loads(features)
 
 
 def count_matured(

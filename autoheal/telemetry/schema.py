@@ -85,6 +85,18 @@ def batches(db: Database) -> None:
     )
 
 
+@migrations()
+def joins(db: Database) -> None:
+    """How many records of each model were joined, doubled, corrected, orphaned, expired."""
+    db.execute(
+        "CREATE TABLE joins (model TEXT, name TEXT, n INTEGER NOT NULL, PRIMARY KEY (model, name)) WITHOUT ROWID"
+    )
+    db.execute(
+        "INSERT INTO joins SELECT model, 'predictions', count(*) FROM predictions GROUP BY model"
+        " UNION ALL SELECT model, 'joined', count(label) FROM predictions GROUP BY model"
+    )
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
     try:

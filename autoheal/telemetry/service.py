@@ -23,12 +23,15 @@ from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.view import Series, View
-from autoheal.telemetry import predictions_table
+from autoheal.telemetry import joins_table, predictions_table
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
+from autoheal.telemetry.joins_table import Joins
+from autoheal.telemetry.limits import Limits
+from autoheal.telemetry.maturity import Maturity, maturity
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
-from autoheal.telemetry.store import Limits, Store, reader
+from autoheal.telemetry.store import Store, reader
 from autoheal.telemetry.values import from_unix, to_unix
 
 
@@ -158,6 +161,17 @@ class Telemetry:
             )
             return [row | {"time": from_unix(row["time"])} for row in found]
 
+    def served(
+        self, model: ModelName, *, since: datetime | None, until: datetime, limit: int
+    ) -> list[dict[str, Any]]:
+        """The newest rows with ``since < time <= until``, labelled or not, newest first: their time and features."""
+        start = -math.inf if since is None else to_unix(since)
+        with self._reading:
+            found = predictions_table.served(
+                self._reader, model, since=start, until=to_unix(until), limit=limit
+            )
+            return [{"time": from_unix(time), "features": features} for time, features in found]
+
     def matured(
         self,
         model: ModelName,
@@ -181,6 +195,17 @@ class Telemetry:
         if version is not None:
             mask &= rows.version_is(version) & ~rows.fallback & ~rows.failed
         return int(np.count_nonzero(mask))
+
+    def joins(self) -> dict[ModelName, Joins]:
+        """Exact counts per model of what was joined, doubled, corrected, orphaned, expired; kept over restarts."""
+        with self._reading:
+            return joins_table.read(self._reader)
+
+    def maturity(self, model: ModelName, *, now: datetime) -> tuple[Maturity, ...]:
+        """Per version, how many of the answers in memory have their label, and the watermark of the labels."""
+        with self._store.lock:
+            rows, as_of = self._store.rings[model].rows(), self._store.horizon(to_unix(now))
+        return maturity(rows, self._models[model].label_lag.total_seconds(), as_of)
 
     def newest(self, model: ModelName) -> datetime | None:
         """The time of the newest prediction held, in the data's own time."""

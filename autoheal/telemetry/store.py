@@ -8,6 +8,7 @@ the rings no reader may claim to have seen everything up to that stamp (``horizo
 from __future__ import annotations
 
 import itertools
+import logging
 import sqlite3
 import threading
 from collections import Counter, deque
@@ -19,32 +20,23 @@ from autoheal.clock import Clock
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import StoreError
-from autoheal.telemetry import batches_table, metrics_table, outcomes_table, predictions_table
+from autoheal.telemetry import batches_table, joins_table, metrics_table, outcomes_table, predictions_table
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
+from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.records import Metric, Outcome, Prediction, Record
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.schema import connect, open_database
+from autoheal.telemetry.tidy import forget
 from autoheal.telemetry.values import to_unix
 
+_LOG = logging.getLogger(__name__)
+#: How what became of an outcome is called in the counts; one that waits is counted when it no longer does.
+COUNTED_AS = {"new": "joined", "same": "doubled", "corrected": "corrected", "waiting": ""}
 #: Batches and rows between two rounds of forgetting.
 TIDY_BATCHES = 200
 TIDY_ROWS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is kept: rows per model on disk and in memory, metric samples, outcomes without a prediction, keys of
-    batches."""
-
-    rows: int = 200_000
-    memory_rows: int = 20_000
-    metric_samples: int = 2_000
-    waiting: int = 100_000
-    waiting_days: float = 30.0
-    in_flight: int = 200_000
-    batches: int = 10_000
 
 
 @dataclass(slots=True)
@@ -150,9 +142,18 @@ class Store:
                     labels.append(_Labelled(outcome.model, first + place, outcome.label))
         joined = len(labels)
         counts: Counter[str] = Counter()
+        tally = Counter[tuple[str, str]]((label.model, "early") for label in labels)
+        tally.update((label.model, "joined") for label in labels)
         for record in records:
             if isinstance(record, Outcome):
-                counts[self._outcome(db, record, stamp, labels)] += 1
+                how = self._outcome(db, record, stamp, labels)
+                counts[how] += 1
+                tally[record.model, COUNTED_AS[how]] += 1
+        tally.update((predictions[place].model, "predictions") for place in new)
+        tally.update((record.model, "repeated") for record in predictions)
+        for place in new:
+            tally[predictions[place].model, "repeated"] -= 1
+        joins_table.add(db, tally)
         metrics_table.insert(db, metrics)
         self._show([(first + i, predictions[i]) for i in new], labels, metrics, stamp)
         self._next += len(predictions)
@@ -166,7 +167,7 @@ class Store:
     def _outcome(db: sqlite3.Connection, outcome: Outcome, stamp: float, labels: list[_Labelled]) -> str:
         joined = predictions_table.label(db, outcome, stamp)
         if joined is None:
-            return "waiting" if outcomes_table.keep(db, outcome, stamp) else "same"
+            return outcomes_table.keep(db, outcome, stamp)
         seq, how = joined
         if how != "same":
             labels.append(_Labelled(outcome.model, seq, outcome.label))
@@ -211,16 +212,17 @@ class Store:
             self._since_tidy = (batches, total)
             return
         self._since_tidy = (0, 0)
-        for model, size in self._sizes.items():
-            if size > self.limits.rows * 1.05:
-                gone = predictions_table.trim(db, model, self.limits.rows)
-                self._sizes[model] = size - gone
-        metrics_table.trim(db, self.limits.metric_samples)
-        batches_table.trim(db, self.limits.batches)
-        if self._waiting:
-            gone = outcomes_table.expire(db, stamp - self.limits.waiting_days * 86_400, self.limits.waiting)
-            self.totals["waiting_expired"] += gone
-            self._waiting = outcomes_table.count(db)
+        sizes = dict(self._sizes)
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._give_up(db)
+            _LOG.warning("%s: old telemetry stays for now: %s", self.path, error)
+            return
+        self._sizes = sizes
+        self._waiting = outcomes_table.count(db)
 
     def _memory_rows(self, spec: ModelSpec) -> int:
         """Fewer rows for wide models: about 8 MB each at most."""

@@ -1,0 +1,20 @@
+"""How much telemetry is kept, where, and for how long. Pure; the defaults carry a thousand models on one machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept: rows per model on disk and in memory, metric samples, outcomes without a prediction, keys of
+    batches. Rows leave ``row_days`` after they came, labelled or not; so do outcomes after ``waiting_days``."""
+
+    rows: int = 200_000
+    memory_rows: int = 20_000
+    metric_samples: int = 2_000
+    waiting: int = 100_000
+    waiting_days: float = 30.0
+    in_flight: int = 200_000
+    batches: int = 10_000
+    row_days: float = 120.0

@@ -1,0 +1,45 @@
+"""Forgetting: what is older or more than the limits leaves telemetry.db, and is counted. Called by the store's thread.
+
+One transaction apart from the batches, so that a disk that refuses to forget does not lose a batch that it took.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+
+from autoheal.domain.names import ModelName
+from autoheal.telemetry import batches_table, joins_table, metrics_table, outcomes_table, predictions_table
+from autoheal.telemetry.limits import Limits
+
+DAY = 86_400.0
+
+
+def forget(db: sqlite3.Connection, limits: Limits, sizes: dict[ModelName, int], stamp: float) -> int:
+    """Bring everything back within ``limits``, keep ``sizes`` (rows per model) right; how many outcomes were orphaned.
+
+    Predictions go by age of arrival and then by number, oldest data time first; one that goes without a label is
+    counted as ``expired``, an outcome that goes without a prediction as ``orphaned``.
+    """
+    tally = Counter[tuple[str, str]]()
+    for model, gone in predictions_table.expire(db, stamp - limits.row_days * DAY).items():
+        _left(sizes, tally, model, gone)
+    for model, size in tuple(sizes.items()):
+        if size > limits.rows * 1.05:
+            _left(sizes, tally, model, predictions_table.trim(db, model, limits.rows))
+    metrics_table.trim(db, limits.metric_samples)
+    batches_table.trim(db, limits.batches)
+    lost = outcomes_table.expire(db, stamp - limits.waiting_days * DAY, limits.waiting)
+    tally.update({(model, "orphaned"): n for model, n in lost.items()})
+    joins_table.add(db, tally)
+    return lost.total()
+
+
+def _left(
+    sizes: dict[ModelName, int],
+    tally: Counter[tuple[str, str]],
+    model: ModelName,
+    gone: predictions_table.Gone,
+) -> None:
+    sizes[model] = sizes.get(model, 0) - gone.rows
+    tally[model, "expired"] += gone.unlabelled

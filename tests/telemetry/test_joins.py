@@ -1,0 +1,98 @@
+"""The label join is counted exactly: every outcome ends in one count, over restarts and limits too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autoheal.clock import VirtualClock
+from autoheal.telemetry import Joins, Telemetry
+from autoheal.telemetry.values import from_unix
+
+Opened = Callable[..., Awaitable[Telemetry]]
+
+
+async def test_each_fate_of_an_outcome_has_its_count(opened: Opened, make: Any) -> None:
+    telemetry = await opened()
+    await telemetry.ingest([make.outcome(0, 1.0), make.outcome(0, 1.0), make.outcome(0, 2.0)])
+    await telemetry.ingest([make.prediction(i) for i in range(3)] + [make.prediction(0)])
+    await telemetry.ingest(
+        [make.outcome(1, 5.0), make.outcome(1, 5.0), make.outcome(1, 6.0), make.outcome(9)]
+    )
+    want = Joins(predictions=3, repeated=1, joined=2, early=1, doubled=2, corrected=2, waiting=1)
+    assert telemetry.joins() == {make.bike.name: want}
+    assert want.outcomes == 7
+    await telemetry.close()
+    assert (await opened()).joins() == {make.bike.name: want}
+
+
+async def test_what_waited_in_vain_is_orphaned_and_what_had_no_label_expired(
+    opened: Opened, make: Any, clock: VirtualClock
+) -> None:
+    telemetry = await opened(waiting_days=1.0, row_days=3.0, rows=100)
+    await telemetry.ingest([make.prediction(i) for i in range(10)] + [make.outcome(i) for i in range(4)])
+    await telemetry.ingest([make.outcome(50_000)])
+    await clock.advance(timedelta(days=4))
+    await telemetry.ingest([make.prediction(i) for i in range(100, 20_200)])
+    counts = telemetry.joins()[make.bike.name]
+    assert (counts.orphaned, counts.waiting) == (1, 0)
+    assert counts.expired == 6 + 20_000, "six by age, the rest by number"
+    await telemetry.ingest([make.outcome(1)])
+    assert telemetry.joins()[make.bike.name].waiting == 1, "its prediction has gone"
+
+
+async def test_maturity_tells_share_and_watermark_of_each_version(
+    telemetry: Telemetry, make: Any, clock: VirtualClock
+) -> None:
+    clock.current = from_unix(make.start + 1_000 * 3600)
+    await telemetry.ingest([make.prediction(i) for i in range(100)])
+    await telemetry.ingest([make.prediction(i, by="fallback") for i in range(100, 110)])
+    assert telemetry.maturity(make.bike.name, now=clock.now())[0].watermark is None
+    await telemetry.ingest([make.outcome(i) for i in range(80) if i != 30])
+    (v1,) = telemetry.maturity(make.bike.name, now=clock.now())
+    assert (v1.version, v1.answers, v1.matured, v1.share) == ("v1", 100, 79, 0.79)
+    assert v1.watermark == from_unix(make.start + 82 * 3600), "79 of the first 83 are at least 95%"
+    young = telemetry.maturity(make.bike.name, now=datetime(2011, 7, 1, tzinfo=UTC))
+    assert [(m.answers, m.share) for m in young] == [(0, None)]
+
+
+STEP = st.tuples(st.sampled_from(["prediction", "outcome", "restart"]), st.integers(0, 3), st.integers(0, 1))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(steps=st.lists(STEP, max_size=14))
+async def test_counts_are_exact_in_any_order(
+    steps: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory, make: Any
+) -> None:
+    path = tmp_path_factory.mktemp("joins") / "telemetry.db"
+    telemetry = await Telemetry.open(path, make.models, VirtualClock())
+    seen: set[int] = set()
+    labels: dict[int, int] = {}
+    early: set[int] = set()
+    doubled = corrected = repeated = 0
+    for kind, i, value in steps:
+        if kind == "restart":
+            await telemetry.close()
+            telemetry = await Telemetry.open(path, make.models, VirtualClock())
+        elif kind == "prediction":
+            await telemetry.ingest([make.prediction(i)])
+            repeated += i in seen
+            early |= {i} if i in labels and i not in seen else set()
+            seen.add(i)
+        else:
+            await telemetry.ingest([make.outcome(i, float(value))])
+            doubled += labels.get(i) == value
+            corrected += i in labels and labels[i] != value
+            labels[i] = value
+    got = telemetry.joins().get(make.bike.name, Joins())
+    await telemetry.close()
+    joined = len(labels.keys() & seen)
+    assert got == Joins(
+        predictions=len(seen), repeated=repeated, joined=joined, early=len(early), doubled=doubled,
+        corrected=corrected, waiting=len(labels.keys() - seen),
+    )  # fmt: skip
