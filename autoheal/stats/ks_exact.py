@@ -3,11 +3,12 @@
 Pure. The largest difference of two step functions is reached at a reference value, or just below one. Both are first
 compared at every 64th distinct reference value; since each only rises, the ends of a block bound what may happen
 inside it, and only blocks that could still beat the best difference found are looked at closer, by 8 and then one by
-one. The same D as ``distance.ks_statistic``, ties included, at a fraction of two full searches: reference values are
-looked up in the window, which has just been sorted and lies in the cache, never the other way round. Called by
-``report``.
+one. The same D as ``distance.ks_statistic``, ties included, at a fraction of two full searches. Called by ``report``.
 
-``Ordered`` keeps 16 bytes a distinct reference value. Values must be finite; an empty side raises ValueError.
+What surprises is owed to the processor's cache: reference values are looked up in the window, which has just been
+sorted, never the other way round; the values of each level lie side by side; and how many rows a value ends is not
+kept when all values differ, since then it is its place. An ``Ordered`` holds 10 to 18 bytes a distinct reference value.
+Values must be finite; an empty side raises ValueError.
 """
 
 from __future__ import annotations
@@ -20,49 +21,37 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-COARSE, FINE = 64, 8
+FINE = 8
+COARSE = FINE * FINE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ordered:
-    """Distinct reference values, ascending; rows at or below each; the values that end blocks of COARSE."""
+    """A reference of ``rows`` rows: its distinct values, ascending, the last repeated to fill whole blocks.
 
+    ``below``: rows at or below each value (None: its place + 1). ``fine``, ``fine_shares`` (blocks, FINE): the last of
+    every FINE values and the share of rows at or below it; ``coarse``, ``coarse_shares`` (blocks,): those of a block.
+    """
+
+    rows: int
     values: Floats
-    below: Ints
-    ends: Floats
+    below: Ints | None
+    fine: Floats
+    fine_shares: Floats
+    coarse: Floats
+    coarse_shares: Floats
 
     @property
     def size(self) -> int:
         """Bytes held."""
-        return self.values.nbytes + self.below.nbytes + self.ends.nbytes
+        levels = (self.values, self.fine, self.fine_shares, self.coarse, self.coarse_shares)
+        return sum(a.nbytes for a in levels) + (0 if self.below is None else self.below.nbytes)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Blocks:
-    """Runs of reference values from ``first`` on; shares of both sides before the run and at its end."""
-
-    first: Ints
-    ours_before: Floats
-    ours: Floats
-    theirs_before: Floats
-    theirs: Floats
-
-    @property
-    def reached(self) -> float:
-        """The largest difference at an end."""
-        return float(np.abs(self.ours - self.theirs).max(initial=0.0))
-
-    def worth(self, best: float) -> Blocks:
-        """Only those blocks that may hold a difference above ``best``."""
-        most = np.maximum(self.ours - self.theirs_before, self.theirs - self.ours_before)
-        kept = np.flatnonzero(most > best)
-        return Blocks(
-            self.first[kept],
-            self.ours_before[kept],
-            self.ours[kept],
-            self.theirs_before[kept],
-            self.theirs[kept],
-        )
+    def share(self, at: Ints) -> Floats:
+        """Share of rows at or below the values at these places; nothing is below place 0, which is -1 here."""
+        if self.below is None:
+            return np.asarray(np.minimum(at + 1, self.rows) / self.rows)
+        return np.asarray(np.where(at < 0, 0, self.below[at]) / self.rows)
 
 
 def order(ordered: Floats) -> Ordered:
@@ -70,57 +59,56 @@ def order(ordered: Floats) -> Ordered:
     if not ordered.size:
         raise ValueError("the reference holds no finite value")
     last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
-    values = ordered[last]
-    return Ordered(values, (last + 1).astype(np.int64), values[_ends(values.size)])
+    places = np.minimum(np.arange(-(-last.size // COARSE) * COARSE), last.size - 1)
+    values, below = ordered[last][places], (last + 1)[places]
+    ends = np.arange(FINE - 1, places.size, FINE).reshape(-1, FINE)
+    fine, shares = values[ends], below[ends] / ordered.size
+    return Ordered(
+        rows=ordered.size,
+        values=values,
+        below=None if last.size == ordered.size else below,
+        fine=fine,
+        fine_shares=shares,
+        coarse=fine[:, -1].copy(),
+        coarse_shares=shares[:, -1].copy(),
+    )
 
 
 def distance(reference: Ordered, window: Floats) -> float:
     """D between the reference and a window, sorted and finite, at least one value."""
     if not window.size:
         raise ValueError("the window holds no finite value")
-    blocks = _coarse(reference, window)
-    best = blocks.reached
-    blocks = _split(reference, window, blocks.worth(best))
-    best = max(best, blocks.reached)
-    return max(best, _finest(reference, window, blocks.worth(best)))
+    ours = reference.coarse_shares
+    theirs = window.searchsorted(reference.coarse, "right") / window.size
+    best = float(np.abs(ours - theirs).max())
+    ours_before, theirs_before = _before(ours, theirs)
+    blocks = _worth(best, ours_before, ours, theirs_before, theirs)
+    ours_before, theirs_before = ours_before[blocks], theirs_before[blocks]
+    ours = reference.fine_shares[blocks]
+    theirs = window.searchsorted(reference.fine[blocks].ravel(), "right").reshape(ours.shape) / window.size
+    best = max(best, float(np.abs(ours - theirs).max(initial=0.0)))
+    ours_before = np.column_stack([ours_before, ours[:, :-1]])
+    theirs_before = np.column_stack([theirs_before, theirs[:, :-1]])
+    runs = _worth(best, ours_before.ravel(), ours.ravel(), theirs_before.ravel(), theirs.ravel())
+    return max(best, _finest(reference, window, blocks[runs // FINE] * FINE + runs % FINE))
 
 
-def _coarse(reference: Ordered, window: Floats) -> Blocks:
-    size = reference.values.size
-    ours = reference.below[_ends(size)] / reference.below[-1]
-    theirs = window.searchsorted(reference.ends, "right") / window.size
-    return Blocks(np.arange(0, size, COARSE), _shifted(ours), ours, _shifted(theirs), theirs)
+def _before(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:
+    """Shares before each block: those at the end of the one before it."""
+    shifted = np.zeros((2, len(ours)))
+    shifted[0, 1:], shifted[1, 1:] = ours[:-1], theirs[:-1]
+    return shifted[0], shifted[1]
 
 
-def _split(reference: Ordered, window: Floats, blocks: Blocks) -> Blocks:
-    """Blocks of FINE values from blocks of COARSE."""
-    size = reference.values.size
-    first = blocks.first[:, None] + np.arange(0, COARSE, FINE)
-    # Past the end of the reference a block repeats the last value: no harm, it is the same difference again.
-    ends = np.minimum(first + FINE, size) - 1
-    ours = reference.below[ends] / reference.below[-1]
-    theirs = window.searchsorted(reference.values[ends].ravel(), "right").reshape(ends.shape) / window.size
-    ours_before = np.column_stack([blocks.ours_before, ours[:, :-1]])
-    theirs_before = np.column_stack([blocks.theirs_before, theirs[:, :-1]])
-    return Blocks(first.ravel(), ours_before.ravel(), ours.ravel(), theirs_before.ravel(), theirs.ravel())
+def _worth(best: float, ours_before: Floats, ours: Floats, theirs_before: Floats, theirs: Floats) -> Ints:
+    """Which runs may hold a difference above the best one."""
+    return np.flatnonzero(np.maximum(ours - theirs_before, theirs - ours_before) > best)
 
 
-def _finest(reference: Ordered, window: Floats, blocks: Blocks) -> float:
-    """The largest difference at, or just below, each value of the blocks."""
-    at = np.minimum((blocks.first[:, None] + np.arange(FINE)).ravel(), reference.values.size - 1)
-    values, rows = reference.values[at], reference.below[-1]
-    theirs = window.searchsorted(values, "right") / window.size
-    after = reference.below[at] / rows - theirs
-    # Just below a value: the reference is where it was at the value before it.
-    ours_before = np.where(at > 0, reference.below[np.maximum(at - 1, 0)], 0) / rows
-    before = window.searchsorted(values, "left") / window.size - ours_before
-    return float(max(np.abs(after).max(initial=0.0), before.max(initial=0.0)))
-
-
-def _ends(size: int) -> Ints:
-    """The last value of each coarse block."""
-    return np.minimum(np.arange(0, size, COARSE) + COARSE, size) - 1
-
-
-def _shifted(shares: Floats) -> Floats:
-    return np.concatenate([[0.0], shares[:-1]])
+def _finest(reference: Ordered, window: Floats, runs: Ints) -> float:
+    """The largest difference at, or just below, each value of these runs of FINE."""
+    at = (runs[:, None] * FINE + np.arange(FINE)).ravel()
+    values = reference.values[at]
+    after = reference.share(at) - window.searchsorted(values, "right") / window.size
+    before = window.searchsorted(values, "left") / window.size - reference.share(at - 1)
+    return float(max(after.max(initial=0.0), before.max(initial=0.0)))

@@ -39,7 +39,9 @@ class ReferenceBins:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ValueError(f"a reference needs two different finite values, got {self.low} to {self.high}")
-        if not self.edges or not np.isfinite(self.edges).all() or (np.diff(self.edges) <= 0).any():
+        # Compared, not subtracted: edges may be further apart than the largest float.
+        ascending = all(a < b for a, b in itertools.pairwise(self.edges))
+        if not self.edges or not np.isfinite(self.edges).all() or not ascending:
             raise ValueError("edges must be finite and strictly ascending, at least one")
 
     @property
