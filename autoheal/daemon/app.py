@@ -202,11 +202,12 @@ def _rounds(daemon: Daemon) -> Rounds:
 
 
 async def _applied(daemon: Daemon, config: Config) -> None:
-    """A new configuration came into force: tell the parts that keep a copy."""
+    """A new configuration comes into force: tell the parts that keep a copy. Raises ConfigError, and has changed
+    nothing then, when the sources of the settings do not fit it."""
+    wanted = {f"source:{s.name}": s for s in parts.sources(daemon.settings, config.models)}
     daemon.config = config
     await daemon.telemetry.configure(config.models)
     daemon.executor.context = replace(daemon.executor.context, models=config.models)
-    wanted = {f"source:{s.name}": s for s in parts.sources(daemon.settings, config.models)}
     for name, source in wanted.items():
         await daemon.supervisor.remove(name)
         daemon.supervisor.add(name, lambda source=source: source.run(daemon.intake, daemon.clock))  # type: ignore[misc]

@@ -40,7 +40,8 @@ def load(settings: DaemonSettings) -> Loaded:
 
 @dataclass(slots=True)
 class Configuration:
-    """``applied`` is called with each set that comes into force, before it is announced."""
+    """``applied`` is called with each set that comes into force, before it is announced; it may refuse it by
+    ConfigError, as long as it has changed nothing by then."""
 
     settings: DaemonSettings
     submit: Callable[[Event], Awaitable[int]]
@@ -50,10 +51,10 @@ class Configuration:
         """Take the configuration on disk into force; returns what stands against it, nothing when it was taken."""
         try:
             config = (await asyncio.to_thread(load, self.settings)).config
+            await self.applied(config)
         except ConfigError as error:
             problems = tuple(str(p) for p in error.problems if p.severity == "error")
             await self.submit(ConfigRefused(problems, actor))
             return problems
-        await self.applied(config)
         await self.submit(ConfigApplied(config, actor))
         return ()

@@ -27,7 +27,7 @@ from autoheal.domain.names import ModelName, Verdict, Version
 from autoheal.domain.specs import Config, ModelSpec, MonitorSpec
 from autoheal.domain.world import World
 from autoheal.durable import replace_file
-from autoheal.errors import AutohealError
+from autoheal.errors import AutohealError, StoreError
 from autoheal.monitors.evaluate import dump_states, evaluate, load_states
 from autoheal.monitors.shares import Budgets, budgets
 from autoheal.telemetry.reference import References
@@ -45,6 +45,7 @@ class ModelBeat:
     champion: Version = Version("")
     states: dict[str, object] = field(default_factory=dict)
     ran: dict[str, datetime] = field(default_factory=dict)
+    broken: bool = False
 
 
 @dataclass(slots=True)
@@ -76,24 +77,34 @@ class Rounds:
             await self.clock.sleep(max(0.02, self.beat - (self.clock.monotonic() - started)))
 
     async def _model(self, spec: ModelSpec) -> None:
+        """One model's turn; whatever goes wrong in it is told about this model and stops no other."""
+        beat = self._models.setdefault(spec.name, ModelBeat())
         try:
             for event in await self.watch.look(self.world(), spec):
                 await self.submit(event)
-            findings = await self._findings(spec)
-        except AutohealError as error:
-            findings = (_broken(spec, self.clock.now(), error),)
+            findings = await self._findings(spec, beat)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, other models go on
+            if not (beat.broken or isinstance(error, AutohealError)):
+                _LOG.exception("round of %s", spec.name)
+            findings = (_round(spec, self.clock.now(), Verdict.ERROR, f"{type(error).__name__}: {error}"),)
+            beat.broken = True
+        else:
+            if beat.broken:
+                findings = (*findings, _round(spec, self.clock.now(), Verdict.OK, ""))
+                beat.broken = False
         every = {m.kind: m.every for m in spec.monitors}
         for finding in findings:
             self.history.add(finding)
             if finding_is_news(self.world(), finding, every.get(finding.monitor, timedelta(minutes=1))):
                 await self.submit(FindingObserved(finding))
 
-    async def _findings(self, spec: ModelSpec) -> tuple[Finding, ...]:
+    async def _findings(self, spec: ModelSpec, beat: ModelBeat) -> tuple[Finding, ...]:
         state = self.world().models.get(spec.name)
         if state is None or not state.champion or spec.name not in self.telemetry.tasks:
             return ()
         now = self.clock.now()
-        beat = self._models.setdefault(spec.name, ModelBeat())
         if beat.champion != state.champion:
             beat.champion, beat.states, beat.ran = state.champion, {}, {}
         kinds = {m.kind for m in spec.monitors if _due(m, beat, now)}
@@ -152,5 +163,5 @@ def _due(spec: MonitorSpec, beat: ModelBeat, now: datetime) -> bool:
     return ran is None or now - ran >= spec.every
 
 
-def _broken(spec: ModelSpec, now: datetime, error: AutohealError) -> Finding:
-    return Finding(spec.name, "monitor", "round", now, Verdict.ERROR, detail=str(error)[:500])
+def _round(spec: ModelSpec, now: datetime, verdict: Verdict, detail: str) -> Finding:
+    return Finding(spec.name, "monitor", "round", now, verdict, detail=detail[:500])
