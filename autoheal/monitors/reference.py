@@ -27,7 +27,8 @@ class FeatureReference:
 
     Exactly one of ``bins`` (quantities) and ``levels`` (categories, constants, and numbers with few values) is set;
     ``counts`` are the reference rows on it. ``grid`` are percentiles 0..100 for the Kolmogorov-Smirnov distance.
-    ``run`` is the longest stretch of one and the same value in time order, 0 when unknown.
+    ``run`` is the longest stretch of one and the same value in time order, 0 when unknown. ``cells`` are the edges of
+    the fine grid that history is counted on, ``cell_counts`` the reference rows between them; empty in old files.
     """
 
     kind: Literal["numeric", "categorical"]
@@ -42,6 +43,8 @@ class FeatureReference:
     grid: tuple[float, ...] = ()
     run: int = 0
     distinct: int = 0
+    cells: tuple[float, ...] = ()
+    cell_counts: tuple[int, ...] = ()
 
     def tally(self, column: Column) -> Counts:
         """The rows of a column on this reference's bins; cells of a wrong type count as missing."""

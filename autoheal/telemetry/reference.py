@@ -24,6 +24,7 @@ from autoheal.monitors.reference import Baseline, FeatureReference, LossBaseline
 from autoheal.monitors.scores import METRICS, Answers, alike, losses, measure
 from autoheal.stats.categorical import Levels, levels
 from autoheal.stats.reference_bins import FEATURE_BINS, ReferenceBins, cut, kind_of
+from autoheal.telemetry.grid import cell_edges
 from autoheal.telemetry.reference_parts import build_joint, build_output, load_joint, load_output
 from autoheal.telemetry.values import class_of, level_of
 
@@ -150,9 +151,16 @@ def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
         "quantiles": list(bins.edges),
         "counts": bins.counts(values).tolist(),
         "grid": grid.tolist(),
+        "cells": _cells(present, bins.edges),
         "run": _longest_run(values.tolist()),
         "distinct": len(np.unique(present)),
     }
+
+
+def _cells(present: NDArray[np.float64], bins: Sequence[float]) -> dict[str, Any]:
+    edges = cell_edges(present, bins)
+    places = np.searchsorted(edges, present, side="left")
+    return {"edges": list(edges), "counts": np.bincount(places, minlength=len(edges) + 1).tolist()}
 
 
 def _numbers(column: Sequence[Any]) -> NDArray[np.float64]:
@@ -230,6 +238,7 @@ def _load_feature(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
     named: Levels | None = None
     tally: dict[str, int] = {str(k): int(v) for k, v in raw.get("levels", {}).items()}
     missing = float(raw.get("missing", 0.0))
+    fine = raw.get("cells", {})
     if "quantiles" in raw:
         bins = ReferenceBins(tuple(raw["quantiles"]), float(raw["min"]), float(raw["max"]))
         counts = np.array(raw["counts"], np.int64)
@@ -252,4 +261,6 @@ def _load_feature(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
         grid=tuple(raw.get("grid", ())),
         run=int(raw.get("run", 0)),
         distinct=int(raw.get("distinct", 0)),
+        cells=tuple(fine.get("edges", ())),
+        cell_counts=tuple(fine.get("counts", ())),
     )

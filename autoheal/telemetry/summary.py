@@ -1,0 +1,212 @@
+"""What is kept of many rows: counts on a grid, exact sums, confusion, scores, calibration. Pure.
+
+``Summary`` is one bucket (a model version, a slice, a stretch of time) or any sum of buckets. Adding is exact: all
+parts are whole numbers, smallest or largest values, so any split of the rows, in any order, gives the same summary.
+That is why moments are sums of whole units and not of floats, which would depend on the order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autoheal.monitors.rows import Codes, Floats, Rows
+from autoheal.telemetry.grid import Cells, FeatureGrid, Layout
+
+#: Equal bins of [0, 1] of scores, and of their calibration.
+SCORES, CALIBRATION = 20, 10
+#: Scores are added up in units of this.
+SCORE_UNIT = 2.0**-20
+#: Classes that a confusion keeps apart; further ones share a name.
+MOST_CLASSES = 50
+OTHER_CLASS = "<other>"
+
+
+@dataclass(slots=True, eq=False)
+class Answers:
+    """Of the answers: ``tally`` of rows, answered, failed, fallback; ``scores`` (20 bins). Of the labelled ones that
+    the version answered itself: ``confusion`` of (truth, said), ``errors`` in whole units: n, sum, absolute, squares;
+    ``calibration`` (10, 3): rows, sum of scores, positives."""
+
+    tally: Counter[str] = field(default_factory=Counter)
+    scores: Cells = field(default_factory=lambda: np.zeros(SCORES, np.int64))
+    confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
+    errors: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    calibration: Cells = field(default_factory=lambda: np.zeros((CALIBRATION, 3), np.int64))
+
+    def add(self, other: Answers) -> None:
+        self.tally.update(other.tally)
+        self.scores += other.scores
+        for (truth, said), n in other.confusion.items():
+            self._confuse(truth, said, n)
+        self.errors = [a + b for a, b in zip(self.errors, other.errors, strict=True)]
+        self.calibration += other.calibration
+
+    def judge(self, label: Judged, layout: Layout, times: int = 1) -> None:
+        """Count one labelled answer; ``times=-1`` takes it back, when its label is corrected."""
+        if isinstance(label.truth, str):
+            self._confuse(label.truth, str(label.said), times)
+            if label.score is not None and layout.positive:
+                place = min(int(label.score * CALIBRATION), CALIBRATION - 1)
+                hit = label.truth == layout.positive
+                self.calibration[place] += np.array([1, round(label.score / SCORE_UNIT), hit]) * times
+        elif layout.error_unit:
+            error = round((float(label.said) - label.truth) / layout.error_unit)
+            made = (1, error, abs(error), error * error)
+            self.errors = [a + times * b for a, b in zip(self.errors, made, strict=True)]
+
+    def _confuse(self, truth: str, said: str, n: int) -> None:
+        self.confusion[truth, said] += n
+        if not self.confusion[truth, said]:
+            del self.confusion[truth, said]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One answer beside its truth: classes by name, or numbers."""
+
+    truth: str | float
+    said: str | float
+    score: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Summary:
+    """``counts`` on the layout's cells; per feature ``sums`` (features, 2) of whole units and their squares over the
+    usable numbers, ``low`` and ``high`` of them (inf, -inf where there is none); and the ``answers``."""
+
+    layout: Layout
+    rows: int
+    counts: Cells
+    sums: Cells
+    low: Floats
+    high: Floats
+    answers: Answers
+
+    def add(self, other: Summary) -> None:
+        """Take in another one; ValueError when it was counted on another grid."""
+        if other.layout.digest != self.layout.digest:
+            raise ValueError("summaries on different grids cannot be added")
+        self.rows += other.rows
+        self.counts += other.counts
+        self.sums += other.sums
+        np.minimum(self.low, other.low, out=self.low)
+        np.maximum(self.high, other.high, out=self.high)
+        self.answers.add(other.answers)
+
+    def feature(self, name: str) -> FeatureSummary:
+        """One feature's part; KeyError when the model has none of that name."""
+        grid, part = self.layout.part(name)
+        place = self.layout.features.index(grid)
+        return FeatureSummary(
+            grid, self.counts[part], self.sums[place], float(self.low[place]), float(self.high[place])
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSummary:
+    """One feature of a summary, with what people ask of it."""
+
+    grid: FeatureGrid
+    counts: Cells
+    sums: Cells
+    low: float
+    high: float
+
+    @property
+    def present(self) -> int:
+        return int(self.counts[:-3].sum())
+
+    @property
+    def missing(self) -> int:
+        """Rows without a usable value: null, absent, or of a wrong type."""
+        return int(self.counts[-3:].sum())
+
+    @property
+    def out_of_range(self) -> int:
+        """Numbers outside the reference's range, levels that the reference does not name."""
+        if self.grid.kind == "levels":
+            return int(self.counts[-4])
+        return int(self.counts[0] + self.counts[-4])
+
+    @property
+    def mean(self) -> float | None:
+        """Within half a unit (2^-17 of the reference's span) of the exact one; values
+        beyond 16 spans count as if they were there. None without a number, or without a reference."""
+        if not self.grid.bounded or not self.present:
+            return None
+        return self.grid.middle + self.grid.unit * int(self.sums[0]) / self.present
+
+    @property
+    def variance(self) -> float | None:
+        """Of the population, in the feature's unit squared."""
+        if not self.grid.bounded or not self.present:
+            return None
+        n, first, second = self.present, int(self.sums[0]), int(self.sums[1])
+        return self.grid.unit**2 * (n * second - first * first) / n**2
+
+
+def empty(layout: Layout) -> Summary:
+    """Of no rows: adding it changes nothing."""
+    features = len(layout.features)
+    return Summary(
+        layout,
+        0,
+        np.zeros(layout.size, np.int64),
+        np.zeros((features, 2), np.int64),
+        np.full(features, np.inf),
+        np.full(features, -np.inf),
+        Answers(),
+    )
+
+
+def summarise(layout: Layout, rows: Rows, groups: Cells | None = None, number: int = 1) -> list[Summary]:
+    """A summary per group; ``groups`` gives the group 0..number-1 of each row (all rows are one, when None).
+
+    Labels do not enter here: they come later, one by one, through ``Answers.judge``.
+    """
+    places = np.zeros(len(rows), np.int64) if groups is None else groups
+    found = [empty(layout) for _ in range(number)]
+    order = np.argsort(places, kind="stable")
+    starts = np.searchsorted(places[order], np.arange(number + 1))
+    cells = layout.cells(rows)
+    for group, summary in enumerate(found):
+        chosen = order[starts[group] : starts[group + 1]] if number > 1 else slice(None)
+        mine = cells[:, chosen]
+        summary.rows = mine.shape[1] if len(layout.features) else int(starts[group + 1] - starts[group])
+        summary.counts += np.bincount(mine.ravel(), minlength=layout.size)
+        _answered(summary.answers, rows, chosen)
+        for i, grid in enumerate(layout.features):
+            if grid.kind == "numbers":
+                _moments(summary, i, grid, rows.features[grid.name].values[chosen])
+    return found
+
+
+def total(layout: Layout, summaries: Iterable[Summary]) -> Summary:
+    """The sum of summaries on one grid."""
+    whole = empty(layout)
+    for summary in summaries:
+        whole.add(summary)
+    return whole
+
+
+def _moments(summary: Summary, place: int, grid: FeatureGrid, values: Floats | Codes) -> None:
+    usable = values[np.isfinite(values)] if values.dtype == np.float64 else values[:0]
+    if len(usable):
+        whole = grid.whole(usable)
+        summary.sums[place] += (whole.sum(), (whole * whole).sum())
+        summary.low[place] = min(summary.low[place], usable.min())
+        summary.high[place] = max(summary.high[place], usable.max())
+
+
+def _answered(answers: Answers, rows: Rows, chosen: Cells | slice) -> None:
+    failed, fallback, score = rows.failed[chosen], rows.fallback[chosen], rows.score[chosen]
+    made = {"rows": len(failed), "failed": int(failed.sum()), "fallback": int(fallback.sum())}
+    answers.tally.update({name: n for name, n in made.items() if n})
+    scored = score[np.isfinite(score)]
+    if len(scored):
+        bins = np.minimum((scored * SCORES).astype(np.int64), SCORES - 1)
+        answers.scores += np.bincount(bins, minlength=SCORES)
