@@ -50,8 +50,9 @@ AnyMonitor = Monitor[Any, Any]
 
 def finding(view: View, kind: str, subject: str, now: datetime, verdict: Verdict, **rest: Any) -> Finding:
     """A finding of this model's champion, with the age of its newest row and with plain finite numbers only."""
-    times = view.rows.time
-    age = max(view.as_of - float(times.max()), 0.0) if len(times) else 0.0
+    age = rest.get("age", 0.0)
+    if "age" not in rest and len(view.rows):
+        age = max(view.as_of - float(view.rows.time.max()), 0.0)
     for name in ("value", "reference", "effect", "evidence"):
         if rest.get(name) is not None:
             rest[name] = float(rest[name]) if math.isfinite(rest[name]) else None

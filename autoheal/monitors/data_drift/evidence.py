@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from autoheal.monitors.budget import Budget
-from autoheal.monitors.data_drift.compare import tallies
 from autoheal.monitors.data_drift.options import DataDriftState
+from autoheal.monitors.data_drift.yardstick import yardstick
 from autoheal.monitors.gauge import Gauge
 from autoheal.monitors.reference import FeatureReference
 from autoheal.monitors.rows import Ints, Rows
@@ -65,10 +65,10 @@ def _step(
     harmless: float,
     budget: Budget,
 ) -> Gauge:
-    held = list(references.values())
-    known, current = tallies(held, [rows.features[n].take(window) for n in references])
-    seen = psi.windows(known, current)
-    least = max(psi.least_eps0(r.counts.sum(), len(r.counts)) for r in held)
+    stick = yardstick(tuple(references.values()))
+    counted = stick.tally([rows.features[n].take(window) for n in references])
+    seen = psi.windows(stick.known, counted.counts)
+    least = max(psi.least_eps0(r.counts.sum(), len(r.counts)) for r in stick.references)
     weak, strict = (psi.evidence(seen, max(eps0, least)) for eps0 in (harmless, 2.0 * harmless))
     bets = {name: (weak[i], strict[i]) for i, name in enumerate(references)}
     return gauge.step(bets, days, budget)

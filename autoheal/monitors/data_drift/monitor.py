@@ -51,7 +51,8 @@ class DataDrift:
                 finding(view, self.kind, n, now, verdict, n=len(chosen), detail=why) for n in names
             )
         compared = compare(list(known.values()), [view.rows.features[n].take(chosen) for n in known])
-        first = float(view.rows.time[chosen].min())
+        times = view.rows.time[chosen]
+        first, age = float(times.min()), max(view.as_of - float(times.max()), 0.0)
         since: dict[str, float] = {}
         findings, well = [], []
         for name, seen in zip(known, compared, strict=True):
@@ -64,7 +65,7 @@ class DataDrift:
             if severity is not Severity.NONE:
                 since[name] = state.since.get(name, first)
             said = _say(options, name, seen, len(chosen)) | {"severity": severity}
-            said |= {"evidence": max(state.gauge.evidence(name), -700.0)}
+            said |= {"age": age, "evidence": max(state.gauge.evidence(name), -700.0)}
             said |= {"level": level if severity is not Severity.NONE else ""}
             began = from_unix(since[name]) if name in since else None
             findings.append(
