@@ -27,6 +27,8 @@ class FeatureReference:
 
     Exactly one of ``bins`` (quantities) and ``levels`` (categories, constants, and numbers with few values) is set;
     ``counts`` are the reference rows on it. ``grid`` are percentiles 0..100 for the Kolmogorov-Smirnov distance.
+    ``likeness`` is the design effect of
+    neighbouring rows (mean and squared variation; (1, 0): each speaks for itself).
     ``run`` is the longest stretch of one and the same value in time order, 0 when unknown. ``cells`` are the edges of
     the fine grid that history is counted on, ``cell_counts`` the reference rows between them; empty in old files.
     """
@@ -43,6 +45,7 @@ class FeatureReference:
     grid: tuple[float, ...] = ()
     run: int = 0
     distinct: int = 0
+    likeness: tuple[float, float] = (1.0, 0.0)
     cells: tuple[float, ...] = ()
     cell_counts: tuple[int, ...] = ()
 

@@ -25,6 +25,7 @@ from autoheal.monitors.scores import METRICS, Answers, alike, losses, measure
 from autoheal.stats.categorical import Levels, levels
 from autoheal.stats.reference_bins import FEATURE_BINS, ReferenceBins, cut, kind_of
 from autoheal.telemetry.grid import cell_edges
+from autoheal.telemetry.likeness import likeness
 from autoheal.telemetry.reference_parts import build_joint, build_output, load_joint, load_output
 from autoheal.telemetry.values import class_of, level_of
 
@@ -132,6 +133,19 @@ class References:
 
 
 def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
+    """One column on its bins or levels, and how alike its neighbouring rows are."""
+    raw = _binned(spec, column)
+    cells: Sequence[Any] = _numbers(column).tolist() if "quantiles" in raw else _level_cells(spec, column)
+    return raw | {"likeness": likeness(_load_feature(len(column), raw), cells)}
+
+
+def _level_cells(spec: FeatureSpec, column: Sequence[Any]) -> list[str | None]:
+    if spec.kind == "categorical":
+        return _names(column)
+    return [None if math.isnan(v) else number_level(v) for v in _numbers(column).tolist()]
+
+
+def _binned(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
     if spec.kind == "categorical":
         return _levels_of(_names(column)) | {"kind": "categorical"}
     values = _numbers(column)
@@ -143,8 +157,7 @@ def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
         "max": float(present.max()) if len(present) else None,
     }
     if kind_of(values) != "numeric":
-        few = _levels_of([None if math.isnan(v) else number_level(v) for v in values.tolist()])
-        return few | common
+        return _levels_of(_level_cells(spec, column)) | common
     bins = cut(values, FEATURE_BINS)
     grid = np.percentile(present, np.arange(101), method="lower")
     return common | {
@@ -261,6 +274,10 @@ def _load_feature(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
         grid=tuple(raw.get("grid", ())),
         run=int(raw.get("run", 0)),
         distinct=int(raw.get("distinct", 0)),
+        likeness=(
+            float(raw.get("likeness", {}).get("mean", 1.0)),
+            float(raw.get("likeness", {}).get("cv2", 0.0)),
+        ),
         cells=tuple(fine.get("edges", ())),
         cell_counts=tuple(fine.get("counts", ())),
     )

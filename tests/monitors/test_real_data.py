@@ -92,8 +92,9 @@ def test_bike_demand_is_healthy_in_summer_and_outgrown_by_autumn(build: Any, bik
     assert worse["concept_drift/error"] > datetime(2011, 8, 25, tzinfo=UTC), "the summer is nearly as good as training"
     assert min(worse.values()) > datetime(2011, 7, 20, tzinfo=UTC), "but for hot weeks late in July, a quarter worse"
     assert max(worse.values()) < datetime(2011, 11, 15, tzinfo=UTC), "the error has nearly doubled by then"
-    assert "data_drift/temp" in first, "summer is warmer than the first half-year: truthful"
-    assert not [p for p in first if p.startswith(("data_quality", "serving"))], first
+    assert not [p for p in first if p.startswith(("data_drift", "data_quality", "serving"))], (
+        "half a year of weather, of which an hour resembles the next, cannot tell a season from a drift"
+    )
 
 
 def test_an_empty_weather_column_is_seen_within_a_window_and_over_within_another(

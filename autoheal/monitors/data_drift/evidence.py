@@ -2,7 +2,8 @@
 
 Pure. A window is closed once it holds ``min_rows`` and the last one is an hour ago, or it holds 5,000 rows; what is left waits for the
 next beat. PSI's e-value is against "PSI at most harmless" (``notify``) and "at most twice that" (``act``); the error of
-the reference is common to all windows, so no PSI below it is ever evidence.
+the reference is common to all windows, so no PSI below it is ever evidence. Rows that resemble their neighbours, as they
+did in the reference, count for less.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from autoheal.monitors.data_drift.options import DataDriftState
 from autoheal.monitors.data_drift.yardstick import yardstick
 from autoheal.monitors.gauge import Gauge
 from autoheal.monitors.reference import FeatureReference
-from autoheal.monitors.rows import Ints, Rows
+from autoheal.monitors.rows import Floats, Ints, Rows
 from autoheal.stats import psi
+from autoheal.stats.design_effect import corrected
 
 DAY, HOUR = 86_400.0, 3_600.0
 #: A window of this many rows need not last an hour.
@@ -67,8 +69,18 @@ def _step(
 ) -> Gauge:
     stick = yardstick(tuple(references.values()))
     counted = stick.tally([rows.features[n].take(window) for n in references])
-    seen = psi.windows(stick.known, counted.counts)
-    least = max(psi.least_eps0(r.counts.sum(), len(r.counts)) for r in stick.references)
-    weak, strict = (psi.evidence(seen, max(eps0, least)) for eps0 in (harmless, 2.0 * harmless))
+    seen = corrected(psi.windows(stick.known, counted.counts), stick.design)
+    weak, strict = (
+        _evidence(seen, np.maximum(eps0, stick.least_eps0)) for eps0 in (harmless, 2.0 * harmless)
+    )
     bets = {name: (weak[i], strict[i]) for i, name in enumerate(references)}
     return gauge.step(bets, days, budget)
+
+
+def _evidence(seen: psi.Window, eps0: Floats) -> Floats:
+    """Log e of each feature against its own bound, (features, 4)."""
+    found = np.empty((len(eps0), len(psi.MULTIPLES)))
+    for bound in np.unique(eps0):
+        mine = eps0 == bound
+        found[mine] = psi.evidence(seen, float(bound))[mine]
+    return found

@@ -16,6 +16,8 @@ import numpy as np
 
 from autoheal.monitors.reference import FeatureReference
 from autoheal.monitors.rows import Column, Floats, Ints
+from autoheal.stats import psi
+from autoheal.stats.design_effect import Design
 from autoheal.stats.probe import Looked, Probe, look, probe
 
 #: References kept ready: a fleet of a thousand models and the versions that they are about to leave.
@@ -34,12 +36,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Yardstick:
-    """``known`` (features, bins) are the reference's rows; ``labels`` name the bins of each feature. ``numeric`` are the
+    """``known`` (features, bins) are the reference's rows, ``design`` how alike neighbouring ones are, ``least_eps0``
+    the PSI that the reference's own error may cause; ``labels`` name the bins of each feature. ``numeric`` are the
     positions of the features that ``probe`` looks up, ``steps`` the reference's share at or below each grid point, and
     ``coarse`` what a grid of that many points may be off by."""
 
     references: tuple[FeatureReference, ...]
     known: Floats
+    design: Design
+    least_eps0: Floats
     labels: tuple[tuple[str, ...], ...]
     numeric: Ints
     probe: Probe
@@ -81,9 +86,15 @@ def yardstick(references: tuple[FeatureReference, ...]) -> Yardstick:
         steps[n, : len(grid)] = np.searchsorted(grid, grid, side="right") / len(grid)
         if len(grid) > 1:
             coarse[n] = 1.0 / (len(grid) - 1)
+    design = Design(
+        np.array([r.likeness[0] for r in references]), np.array([r.likeness[1] for r in references])
+    )
+    rows = [max(float(r.counts.sum()), 1.0) for r in references] / design.scale
     return Yardstick(
         references,
         np.array([_laid_out(r.counts, width) for r in references]).reshape(len(references), width),
+        design,
+        np.array([psi.least_eps0(n, len(r.counts)) for n, r in zip(rows, references, strict=True)]),
         tuple(_labels(r.labels, width) for r in references),
         numeric,
         found,
