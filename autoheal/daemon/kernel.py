@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from autoheal.clock import Clock
-from autoheal.daemon.alarm_clock import AlarmClock
+from autoheal.daemon.wake import Wake
 from autoheal.daemon.clock_news import clock_news
 from autoheal.daemon.pulse import Pulse, Watchdog
 from autoheal.daemon.subscription import ROOM, End, Subscription
@@ -68,7 +68,7 @@ class Kernel:
         self._pulse = Pulse(clock, watchdog)
         self._facts: asyncio.Queue[Fact] = asyncio.Queue(queue)
         self._bell = asyncio.Event()
-        self._alarm = AlarmClock(clock, self._bell)
+        self._alarm = Wake(clock, self._bell)
         self._readers: set[Subscription] = set()
         self._waiters: set[asyncio.Future[None]] = set()
         self._stopping = False

@@ -13,15 +13,8 @@ from autoheal.actions.targets.model_server import ModelServers
 from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock
 from autoheal.daemon.remote_sources import model_of, remote
-from autoheal.daemon.settings import (
-    DaemonSettings,
-    Files,
-    LogSettings,
-    Mqtt,
-    Prometheus,
-    Scrape,
-    WebhookSettings,
-)
+from autoheal.daemon.settings import DaemonSettings, LogSettings, WebhookSettings
+from autoheal.daemon.source_settings import Files, Mqtt, Prometheus, Scrape, Sql
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.notifiers.contract import Notifier
@@ -64,9 +57,10 @@ def sources(settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> 
                     state_file=settings.state / f"source-{part.name}.json",
                     every=part.every.total_seconds(),
                     columns=part.columns,
+                    format=part.format,
                 )
             )
-        elif isinstance(part, Prometheus | Mqtt):
+        elif isinstance(part, Sql | Prometheus | Mqtt):
             made.append(remote(part, settings, models))
         else:
             made.append(HttpPush(part.name))

@@ -1,4 +1,4 @@
-"""Makes the sources that talk to a server of their own, ``prometheus`` and ``mqtt``, from the daemon's settings.
+"""Makes the sources that talk to a server of their own, ``prometheus``, ``mqtt`` and ``sql``, from the settings.
 
 Called by ``parts``; only wiring. What surprises: aiomqtt is loaded here and only when the settings name a broker, so
 that a daemon without one starts without it.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from autoheal.daemon.settings import DaemonSettings, Mqtt, Prometheus, Remote
+from autoheal.daemon.settings import DaemonSettings
+from autoheal.daemon.source_settings import Mqtt, Prometheus, Remote, Sql
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import ConfigError, Problem
@@ -17,14 +18,19 @@ from autoheal.sources.contract import Source
 from autoheal.sources.prometheus import Pace, Server
 from autoheal.sources.prometheus import Prometheus as PrometheusSource
 from autoheal.sources.secret import Credentials, Tls
+from autoheal.sources.sql import Query
+from autoheal.sources.sql import Sql as SqlSource
+from autoheal.sources.sql_database import Database
 
 
 def remote(
-    part: Prometheus | Mqtt, settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]
+    part: Prometheus | Mqtt | Sql, settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]
 ) -> Source:
     """The source; ConfigError for a model that does not exist or a topic that is no template."""
     if isinstance(part, Mqtt):
         return _mqtt(part, settings, models)
+    if isinstance(part, Sql):
+        return _sql(part, settings, models)
     if part.model is not None:
         model_of(part.name, part.model, models)
     return PrometheusSource(
@@ -72,6 +78,20 @@ def _mqtt(part: Mqtt, settings: DaemonSettings, models: Mapping[ModelName, Model
         raise ConfigError((Problem("daemon", 1, 1, f"source {part.name}: {error}", ""),)) from error
     tasks = {name: spec.task for name, spec in models.items()}
     return mqtt.Mqtt(part.name, broker=broker, tasks=tasks, topics=topics, share=part.share)
+
+
+def _sql(part: Sql, settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> Source:
+    database = Database(part.url, part.username, part.password_file, part.timeout.total_seconds())
+    return SqlSource(
+        part.name,
+        database=database,
+        query=Query(part.query, part.watermark, part.overlap.total_seconds(), part.rows),
+        spec=model_of(part.name, part.model, models),
+        holds=part.holds,
+        state_file=settings.state / f"source-{part.name}.json",
+        every=part.every.total_seconds(),
+        columns=part.columns,
+    )
 
 
 def _credentials(part: Remote) -> Credentials:

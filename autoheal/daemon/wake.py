@@ -12,7 +12,7 @@ from datetime import datetime
 from autoheal.clock import Clock
 
 
-class AlarmClock:
+class Wake:
     """Rings ``bell`` at a moment of policy time and after naps of real time."""
 
     def __init__(self, clock: Clock, bell: asyncio.Event) -> None:
