@@ -17,11 +17,11 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from autoheal.clock import Clock
-from autoheal.daemon.wake import Wake
 from autoheal.daemon.clock_news import clock_news
 from autoheal.daemon.pulse import Pulse, Watchdog
 from autoheal.daemon.subscription import ROOM, End, Subscription
 from autoheal.daemon.turn import Decide, Fact, Turn
+from autoheal.daemon.wake import Wake
 from autoheal.domain.events import Entry, Event, Ticked
 from autoheal.domain.world import World
 from autoheal.errors import StoreError
