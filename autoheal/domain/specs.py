@@ -21,11 +21,13 @@ Json = Scalar | list[object] | dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """One input column; ``upstream`` names the shared feed it comes from, if any."""
+    """One input column; ``upstream`` names the shared feed it comes from, if any. Raw values of a ``sensitive`` one are
+    never shown or exported, only sums of them."""
 
     name: str
     kind: Literal["numeric", "categorical"]
     upstream: str = ""
+    sensitive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ TIMING = ("every", "hold", "clear")
 class FeaturePart(Part):
     type: Literal["numeric", "categorical"] = Field(description="type: numeric or categorical")
     upstream: str = ""
+    sensitive: bool = Field(default=False, description="sensitive: true hides the raw values of the column")
 
 
 def _monitors(value: object) -> object:
@@ -98,7 +99,9 @@ def model_spec(part: ModelBody, document: Document, at: Path = ()) -> ModelSpec:
         task=part.task,
         owner=part.owner,
         labels=dict(part.labels),
-        features=tuple(FeatureSpec(name, f.type, f.upstream) for name, f in part.features.items()),
+        features=tuple(
+            FeatureSpec(name, f.type, f.upstream, f.sensitive) for name, f in part.features.items()
+        ),
         monitors=tuple(_monitor_spec(kind, timing, document, at) for kind, timing in part.monitors.items()),
         pipeline=part.pipeline,
         fallback=part.fallback,

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from autoheal.domain.names import ModelName, Version
-from autoheal.telemetry.records import Outcome, Prediction
+from autoheal.telemetry.records import Outcome, Prediction, Scalar
 
 _INSERT = """
     INSERT OR IGNORE INTO predictions
@@ -45,21 +45,43 @@ def insert(db: sqlite3.Connection, first: int, arrived: float, records: Sequence
     return [seq - first for (seq,) in found]
 
 
-def label(db: sqlite3.Connection, outcome: Outcome, at: float) -> tuple[int, str] | None:
-    """Join one outcome to its prediction: (seq, "new" | "same" | "corrected"), or None when there is none."""
+class Joined(NamedTuple):
+    """A row that an outcome met: its number, how ("new", "same", "corrected"), the label before, and what it said.
+
+    ``own`` tells an answer of the version itself from a stand-in's or none; ``features`` are JSON.
+    """
+
+    seq: int
+    how: Literal["new", "same", "corrected"]
+    before: Scalar
+    version: str
+    time: float
+    said: Scalar
+    score: float | None
+    own: bool
+    labelled: float
+    features: str
+
+
+def label(db: sqlite3.Connection, outcome: Outcome, at: float) -> Joined | None:
+    """Join one outcome to its prediction; None when there is none."""
     row = db.execute(
-        "SELECT seq, label FROM predictions WHERE model = ? AND id = ?", (outcome.model, outcome.id)
+        "SELECT seq, label, version, time, prediction, score, error IS NULL AND NOT fallback, features"
+        " FROM predictions WHERE model = ? AND id = ?",
+        (outcome.model, outcome.id),
     ).fetchone()
     if row is None:
         return None
-    seq, old = row
+    seq, old, version, time, said, score, own, features = row
+    how: Literal["new", "same", "corrected"] = "new" if old is None else "corrected"
     if old is not None and old == outcome.label:
-        return seq, "same"
-    db.execute(
-        "UPDATE predictions SET label = ?, label_time = ?, labelled = ifnull(labelled, ?) WHERE seq = ?",
-        (outcome.label, outcome.time, at, seq),
-    )
-    return seq, "new" if old is None else "corrected"
+        how = "same"
+    else:
+        db.execute(
+            "UPDATE predictions SET label = ?, label_time = ?, labelled = ifnull(labelled, ?) WHERE seq = ?",
+            (outcome.label, outcome.time, at, seq),
+        )
+    return Joined(seq, how, old, version, time, said, score, bool(own), at, features)
 
 
 def last_seq(db: sqlite3.Connection) -> int:

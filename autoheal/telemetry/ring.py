@@ -75,27 +75,48 @@ class Ring:
     def __len__(self) -> int:
         return self._size
 
+    def columns(self, records: Sequence[Prediction], arrived: float) -> Rows:
+        """Predictions as rows without a label; they are not held yet."""
+        n = len(records)
+        prediction = [self._answer(r.prediction) for r in records]
+        version = np.array([self._versions.code(r.version) for r in records], np.int32)
+        features = {
+            f.name: self._cells_of(f, [r.features.get(f.name, _ABSENT) for r in records])
+            for f in self.spec.features
+        }
+        return Rows(
+            np.array([r.time for r in records], np.float64),
+            np.full(n, arrived),
+            version,
+            self._versions.frozen(),
+            np.array([r.by == "fallback" for r in records], np.bool_),
+            np.array([r.error is not None for r in records], np.bool_),
+            np.array(prediction, np.float64),
+            np.array([np.nan if r.score is None else r.score for r in records], np.float64),
+            np.array([np.nan if r.latency_ms is None else r.latency_ms for r in records], np.float64),
+            np.full(n, np.nan),
+            np.full(n, np.inf),
+            self._classes.frozen(),
+            features,
+        )
+
     def append(self, seqs: Sequence[int], records: Sequence[Prediction], arrived: float) -> None:
         """Take new predictions, in the order of their ascending ``seqs``."""
-        seqs, records = seqs[-self.capacity :], records[-self.capacity :]
-        start, end = self._make_room(len(records))
-        self._seq[start:end] = seqs
-        self._version[start:end] = [self._versions.code(r.version) for r in records]
-        self._flags["fallback"][start:end] = [r.by == "fallback" for r in records]
-        self._flags["failed"][start:end] = [r.error is not None for r in records]
-        put = self._floats
-        put["time"][start:end] = [r.time for r in records]
-        put["arrived"][start:end] = arrived
-        put["prediction"][start:end] = [self._answer(r.prediction) for r in records]
-        put["score"][start:end] = [np.nan if r.score is None else r.score for r in records]
-        put["latency"][start:end] = [np.nan if r.latency_ms is None else r.latency_ms for r in records]
-        put["label"][start:end] = np.nan
-        put["labelled"][start:end] = np.inf
-        for feature in self.spec.features:
-            raw = [r.features.get(feature.name, _ABSENT) for r in records]
-            values, state = self._numbers(raw) if feature.kind == "numeric" else self._codes(feature, raw)
-            self._cells[feature.name][start:end] = values
-            self._states[feature.name][start:end] = state
+        self.hold(seqs, self.columns(records, arrived))
+
+    def hold(self, seqs: Sequence[int], rows: Rows) -> None:
+        """Take rows that ``columns`` of this ring made, in the order of their ascending ``seqs``."""
+        rows = rows.take(slice(-self.capacity, None))
+        start, end = self._make_room(len(rows))
+        self._seq[start:end] = seqs[-self.capacity :]
+        self._version[start:end] = rows.version
+        self._flags["fallback"][start:end] = rows.fallback
+        self._flags["failed"][start:end] = rows.failed
+        for name, array in self._floats.items():
+            array[start:end] = getattr(rows, name)
+        for name, column in rows.features.items():
+            self._cells[name][start:end] = column.values
+            self._states[name][start:end] = column.state
         self._size = end
 
     def label(self, seq: int, label: object, at: float) -> None:
@@ -128,6 +149,12 @@ class Ring:
             self._classes.frozen(),
             {f.name: self._column(f, part) for f in self.spec.features},
         )
+
+    def _cells_of(self, feature: FeatureSpec, raw: list[Any]) -> Column:
+        if feature.kind == "numeric":
+            return Column("numeric", *self._numbers(raw))
+        codes, state = self._codes(feature, raw)
+        return Column("categorical", codes, state, self._levels[feature.name].frozen())
 
     def _column(self, feature: FeatureSpec, part: slice) -> Column:
         kind: Literal["numeric", "categorical"] = feature.kind

@@ -97,6 +97,33 @@ def joins(db: Database) -> None:
     )
 
 
+@migrations()
+def summaries(db: Database) -> None:
+    """History as sums over stretches of time, and the grids they were counted on."""
+    db.execute(
+        """
+        CREATE TABLE summaries (
+            model TEXT NOT NULL,
+            version TEXT NOT NULL,
+            slice TEXT NOT NULL,
+            width INTEGER NOT NULL,
+            start INTEGER NOT NULL,
+            grid TEXT NOT NULL,
+            rows INTEGER NOT NULL,
+            counts BLOB NOT NULL,
+            moments BLOB NOT NULL,
+            answers BLOB NOT NULL,
+            UNIQUE (model, start, width, version, slice, grid)
+        )
+        """
+    )
+    db.execute("CREATE TABLE grids (digest TEXT PRIMARY KEY, layout BLOB NOT NULL) WITHOUT ROWID")
+    db.execute(
+        "CREATE TABLE grid_of (model TEXT, version TEXT, digest TEXT NOT NULL, PRIMARY KEY (model, version))"
+        " WITHOUT ROWID"
+    )
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
     try:

@@ -26,6 +26,7 @@ from autoheal.monitors.view import Series, View
 from autoheal.telemetry import joins_table, predictions_table
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
+from autoheal.telemetry.history import History
 from autoheal.telemetry.joins_table import Joins
 from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.maturity import Maturity, maturity
@@ -121,6 +122,8 @@ class Telemetry:
     ) -> View:
         """What the monitors of one model see at ``now``; costs well under a millisecond."""
         store = self._store
+        if reference is not None:
+            store.summaries.refer(self._models[model], champion, reference)
         with store.lock:
             rows = store.rings[model].rows()
             as_of = store.horizon(to_unix(now))
@@ -195,6 +198,10 @@ class Telemetry:
         if version is not None:
             mask &= rows.version_is(version) & ~rows.fallback & ~rows.failed
         return int(np.count_nonzero(mask))
+
+    def history(self) -> History:
+        """The summaries over time, on a connection of their own; close it."""
+        return History(self._store.path)
 
     def joins(self) -> dict[ModelName, Joins]:
         """Exact counts per model of what was joined, doubled, corrected, orphaned, expired; kept over restarts."""

@@ -20,32 +20,42 @@ from autoheal.clock import Clock
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import StoreError
+from autoheal.monitors.rows import Rows
 from autoheal.telemetry import batches_table, joins_table, metrics_table, outcomes_table, predictions_table
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
+from autoheal.telemetry.join import Joining
 from autoheal.telemetry.limits import Limits
-from autoheal.telemetry.records import Metric, Outcome, Prediction, Record
+from autoheal.telemetry.records import Metric, Prediction, Record
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.schema import connect, open_database
+from autoheal.telemetry.summariser import Summariser
 from autoheal.telemetry.tidy import forget
 from autoheal.telemetry.values import to_unix
 
 _LOG = logging.getLogger(__name__)
-#: How what became of an outcome is called in the counts; one that waits is counted when it no longer does.
-COUNTED_AS = {"new": "joined", "same": "doubled", "corrected": "corrected", "waiting": ""}
 #: Batches and rows between two rounds of forgetting.
 TIDY_BATCHES = 200
 TIDY_ROWS = 20_000
 
 
-@dataclass(slots=True)
-class _Labelled:
-    """Labels to show in the rings once the transaction has been committed."""
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """New rows of one model, to be held in memory once they are committed."""
 
-    model: ModelName
-    seq: int
-    label: object
+    spec: ModelSpec
+    seqs: list[int]
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A batch whose transaction is ready to be committed."""
+
+    counts: Counts
+    shown: list[_Shown]
+    joining: Joining
 
 
 @dataclass(slots=True)
@@ -59,6 +69,7 @@ class Store:
     rings: dict[ModelName, Ring] = field(default_factory=dict)
     series: dict[tuple[ModelName, str], deque[tuple[float, float]]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
+    summaries: Summariser = field(default_factory=Summariser)
     _db: sqlite3.Connection | None = None
     _next: int = 1
     _sizes: dict[ModelName, int] = field(default_factory=dict)
@@ -72,6 +83,7 @@ class Store:
         self._next = predictions_table.last_seq(self._db) + 1
         self._sizes = predictions_table.sizes(self._db)
         self._waiting = outcomes_table.count(self._db)
+        self.summaries.open(self._db)
         for model, name in metrics_table.names(self._db):
             samples = metrics_table.newest(self._db, model, name, self.limits.metric_samples)
             self.series[ModelName(model), name] = deque(samples, maxlen=self.limits.metric_samples)
@@ -103,8 +115,9 @@ class Store:
         try:
             db.execute("BEGIN IMMEDIATE")
             known = batches_table.counted(db, batch)
-            done = known or self._write(db, records, stamp)
-            batches_table.remember(db, batch, done)
+            done = _Done(known, [], Joining()) if known else self._write(db, records, stamp)
+            batches_table.remember(db, batch, done.counts)
+            self.summaries.flush(db)
             db.execute("COMMIT")
         except Refusal:
             self._give_up(db)
@@ -115,13 +128,15 @@ class Store:
         if known is not None:
             self._give_up(db)
             return known
+        self._show(done, [r for r in records if isinstance(r, Metric)])
         self._tidy(db, len(records), stamp)
-        return done
+        return done.counts
 
     def _give_up(self, db: sqlite3.Connection) -> None:
         """Nothing of the batch under way comes into memory."""
         if db.in_transaction:
             db.execute("ROLLBACK")
+        self.summaries.give_up()
         with self.lock:
             self._in_flight = None
 
@@ -129,69 +144,60 @@ class Store:
         """Up to when everything that arrived is in the rings; call it with ``lock`` held."""
         return now if self._in_flight is None else min(now, self._in_flight - 1e-6)
 
-    def _write(self, db: sqlite3.Connection, records: Sequence[Record], stamp: float) -> Counts:
+    def _write(self, db: sqlite3.Connection, records: Sequence[Record], stamp: float) -> _Done:
         predictions = [r for r in records if isinstance(r, Prediction)]
-        metrics = [r for r in records if isinstance(r, Metric)]
-        first = self._next
+        first, joining = self._next, Joining()
         new = predictions_table.insert(db, first, stamp, predictions) if predictions else []
-        labels: list[_Labelled] = []
+        joining.predictions(predictions, new)
+        fresh = [(first + place, predictions[place]) for place in new]
         if self._waiting:
-            for place in new:
-                if outcome := outcomes_table.take(db, predictions[place]):
-                    predictions_table.label(db, outcome, stamp)
-                    labels.append(_Labelled(outcome.model, first + place, outcome.label))
-        joined = len(labels)
-        counts: Counter[str] = Counter()
-        tally = Counter[tuple[str, str]]((label.model, "early") for label in labels)
-        tally.update((label.model, "joined") for label in labels)
-        for record in records:
-            if isinstance(record, Outcome):
-                how = self._outcome(db, record, stamp, labels)
-                counts[how] += 1
-                tally[record.model, COUNTED_AS[how]] += 1
-        tally.update((predictions[place].model, "predictions") for place in new)
-        tally.update((record.model, "repeated") for record in predictions)
-        for place in new:
-            tally[predictions[place].model, "repeated"] -= 1
-        joins_table.add(db, tally)
-        metrics_table.insert(db, metrics)
-        self._show([(first + i, predictions[i]) for i in new], labels, metrics, stamp)
+            joining.waited(db, fresh, stamp)
+        joining.outcomes(db, records, stamp)
+        joins_table.add(db, joining.tally)
+        metrics_table.insert(db, [r for r in records if isinstance(r, Metric)])
+        shown = self._columns(fresh, stamp)
+        for part in shown:
+            self.summaries.rows(db, part.spec, part.rows)
+        for model, labels in joining.by_model().items():
+            if (ring := self.rings.get(model)) is not None:
+                self.summaries.labels(db, ring.spec, labels)
         self._next += len(predictions)
-        self._waiting += counts["waiting"] - joined
-        duplicates = len(predictions) - len(new) + counts["same"]
-        self.totals.update(counts, duplicates=duplicates, rows=len(records), joined_late=joined)
-        accepted = len(records) - duplicates
-        return Counts(accepted, duplicates, counts["waiting"], counts["corrected"])
+        duplicates = len(predictions) - len(new) + joining.fates["same"]
+        counts = Counts(
+            len(records) - duplicates, duplicates, joining.fates["waiting"], joining.fates["corrected"]
+        )
+        return _Done(counts, shown, joining)
 
-    @staticmethod
-    def _outcome(db: sqlite3.Connection, outcome: Outcome, stamp: float, labels: list[_Labelled]) -> str:
-        joined = predictions_table.label(db, outcome, stamp)
-        if joined is None:
-            return outcomes_table.keep(db, outcome, stamp)
-        seq, how = joined
-        if how != "same":
-            labels.append(_Labelled(outcome.model, seq, outcome.label))
-        return how
-
-    def _show(
-        self,
-        new: Sequence[tuple[int, Prediction]],
-        labels: Sequence[_Labelled],
-        metrics: Sequence[Metric],
-        stamp: float,
-    ) -> None:
-        """Bring a batch into memory, as one change for readers."""
+    def _columns(self, fresh: Sequence[tuple[int, Prediction]], stamp: float) -> list[_Shown]:
+        """New predictions of the models that we have, as columns."""
         by_model: dict[ModelName, list[tuple[int, Prediction]]] = {}
-        for seq, record in new:
+        for seq, record in fresh:
             by_model.setdefault(record.model, []).append((seq, record))
+        return [
+            _Shown(ring.spec, [seq for seq, _ in rows], ring.columns([record for _, record in rows], stamp))
+            for model, rows in by_model.items()
+            if (ring := self.rings.get(model)) is not None
+        ]
+
+    def _show(self, done: _Done, metrics: Sequence[Metric]) -> None:
+        """Bring a batch into memory, as one change for readers."""
+        joining = done.joining
+        self._waiting += joining.fates["waiting"] - joining.early
+        self.totals.update(
+            joining.fates,
+            duplicates=done.counts.duplicates,
+            rows=done.counts.accepted + done.counts.duplicates,
+            joined_late=joining.early,
+        )
         with self.lock:
-            for model, rows in by_model.items():
-                if (ring := self.rings.get(model)) is not None:
-                    ring.append([seq for seq, _ in rows], [record for _, record in rows], stamp)
-                self._sizes[model] = self._sizes.get(model, 0) + len(rows)
-            for label in labels:
+            for part in done.shown:
+                self.rings[part.spec.name].hold(part.seqs, part.rows)
+            for (model, name), n in joining.tally.items():
+                if name == "predictions":
+                    self._sizes[ModelName(model)] = self._sizes.get(ModelName(model), 0) + n
+            for label in joining.labels:
                 if (ring := self.rings.get(label.model)) is not None:
-                    ring.label(label.seq, label.label, stamp)
+                    ring.label(label.row.seq, label.label, label.row.labelled)
             for metric in metrics:
                 key = (metric.model, metric.name)
                 samples = self.series.setdefault(key, deque(maxlen=self.limits.metric_samples))
@@ -216,6 +222,7 @@ class Store:
         try:
             db.execute("BEGIN IMMEDIATE")
             self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp)
+            self.summaries.fold(db)
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._give_up(db)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,6 +35,21 @@ class Make:
             "prediction": float(i),
         }
         return Prediction(ModelName(model), "v1", f"r{i}", T0 + 3600.0 * i, **(given | rest))
+
+    @staticmethod
+    def bike_row(seconds: float, temp: float) -> Prediction:
+        """An answer so many seconds after the start; it says what the temperature is."""
+        features: dict[str, Any] = {"temp": temp, "season": "a"}
+        return Prediction(BIKE.name, "v1", f"t{seconds}", T0 + seconds, features, temp)
+
+    @staticmethod
+    def truth(row: Prediction, label: float) -> Outcome:
+        return Outcome(row.model, row.id, row.time + 60, label)
+
+    @staticmethod
+    def hidden(spec: ModelSpec) -> ModelSpec:
+        """The same model with all features marked sensitive."""
+        return replace(spec, features=tuple(replace(f, sensitive=True) for f in spec.features))
 
     @staticmethod
     def outcome(i: int, label: float | str | bool = 1.0, model: str = "bike") -> Outcome:

@@ -64,7 +64,7 @@ async def test_maturity_tells_share_and_watermark_of_each_version(
 STEP = st.tuples(st.sampled_from(["prediction", "outcome", "restart"]), st.integers(0, 3), st.integers(0, 1))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
 @given(steps=st.lists(STEP, max_size=14))
 async def test_counts_are_exact_in_any_order(
     steps: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory, make: Any

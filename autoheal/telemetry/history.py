@@ -1,0 +1,145 @@
+"""What happened to a model over time, from its summaries: windows as sums of buckets, series of distances and scores.
+
+Read side of ``summaries_table``; ``Telemetry.history`` makes one. Callers are backtests, exports and the CLI. The
+surprising part: after a new reference a version has buckets on two grids, which cannot be added; a window then says
+which grid most of its rows are on, and how many rows it left out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from autoheal.domain.names import ModelName
+from autoheal.domain.specs import ModelSpec
+from autoheal.telemetry import summaries_table
+from autoheal.telemetry.schema import connect
+from autoheal.telemetry.summaries_table import Bucket
+from autoheal.telemetry.summary import Answers, FeatureSummary, Summary, total
+from autoheal.telemetry.values import from_unix, to_unix
+
+#: The columns of ``records``: what is exported.
+COLUMNS = (
+    "model", "version", "slice", "start", "seconds", "rows", "subject", "present", "missing", "out_of_range",
+    "mean", "variance", "low", "high", "counts",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The sum of all buckets of a stretch of time that are on one grid; ``left_out`` rows are on other grids."""
+
+    since: datetime
+    until: datetime
+    summary: Summary
+    left_out: int = 0
+
+
+class History:
+    """Summaries of telemetry.db, for any thread. ``path`` is read only."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = connect(path)
+        self._db.execute("PRAGMA query_only=ON")
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def buckets(
+        self,
+        model: ModelName,
+        since: datetime,
+        until: datetime,
+        *,
+        version: str | None = None,
+        slice_: str | None = "",
+    ) -> list[tuple[Bucket, Summary]]:
+        """All buckets that lie wholly in [since, until), in order of time; ``slice_`` None gives all slices."""
+        with self._lock:
+            return list(
+                summaries_table.between(
+                    self._db, model, to_unix(since), to_unix(until), slice_=slice_, version=version
+                )
+            )
+
+    def window(
+        self,
+        model: ModelName,
+        since: datetime,
+        until: datetime,
+        *,
+        version: str | None = None,
+        slice_: str = "",
+    ) -> Window | None:
+        """One sum over a stretch of time; None where there is nothing."""
+        by_grid: dict[str, list[Summary]] = {}
+        for bucket, summary in self.buckets(model, since, until, version=version, slice_=slice_):
+            by_grid.setdefault(bucket.grid, []).append(summary)
+        if not by_grid:
+            return None
+        sums = sorted((total(s[0].layout, s) for s in by_grid.values()), key=lambda one: -one.rows)
+        return Window(since, until, sums[0], sum(one.rows for one in sums[1:]))
+
+
+def export(
+    path: Path, specs: dict[ModelName, ModelSpec], since: datetime, until: datetime
+) -> Iterator[dict[str, Any]]:
+    """One record a bucket and subject (a feature, or ``answers``), as COLUMNS; nothing raw of sensitive features."""
+    history = History(path)
+    try:
+        for model, spec in specs.items():
+            hidden = {f.name for f in spec.features if f.sensitive}
+            for bucket, summary in history.buckets(model, since, until, slice_=None):
+                yield from records(bucket, summary, hidden)
+    finally:
+        history.close()
+
+
+def records(bucket: Bucket, summary: Summary, hidden: set[str]) -> Iterator[dict[str, Any]]:
+    """One bucket as flat records: its answers, then each feature."""
+    head = {
+        "model": bucket.model,
+        "version": bucket.version,
+        "slice": bucket.slice,
+        "start": from_unix(bucket.start),
+        "seconds": bucket.width,
+        "rows": summary.rows,
+    }
+    yield head | {"subject": "answers", "counts": _answers(summary.answers)}
+    for grid in summary.layout.features:
+        yield head | _feature(summary.feature(grid.name), hide=grid.name in hidden)
+
+
+def _answers(answers: Answers) -> dict[str, Any]:
+    return {
+        **{name: n for name, n in answers.tally.items() if name != "rows"},
+        "scores": answers.scores.tolist(),
+        "confusion": [[*pair, n] for pair, n in sorted(answers.confusion.items())],
+        "labelled": answers.errors[0] or sum(answers.confusion.values()),
+    }
+
+
+def _feature(one: FeatureSummary, *, hide: bool) -> dict[str, Any]:
+    """Cells by their place; smallest, largest and names of levels are raw values, and hidden where asked."""
+    numbers = one.grid.kind == "numbers" and one.present and not hide
+    return {
+        "subject": one.grid.name,
+        "present": one.present,
+        "missing": one.missing,
+        "out_of_range": one.out_of_range,
+        "mean": None if hide else one.mean,
+        "variance": None if hide else one.variance,
+        "low": one.low if numbers else None,
+        "high": one.high if numbers else None,
+        "counts": _named(one) if one.grid.kind == "levels" and not hide else one.counts.tolist(),
+    }
+
+
+def _named(one: FeatureSummary) -> dict[str, int]:
+    labels = (*one.grid.names, "<other>", "<null>", "<absent>", "<wrong type>")
+    return {name: int(n) for name, n in zip(labels, one.counts.tolist(), strict=True) if n}

@@ -1,0 +1,180 @@
+"""All SQL about summaries: one row a bucket (model, version, slice, stretch of time, grid). Called by the writer thread
+and by readers. Counts are packed in the smallest whole numbers that hold them, and only the cells that are not empty
+where that is shorter; the rest is JSON.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import orjson
+
+from autoheal.telemetry.grid import Cells, Layout, load
+from autoheal.telemetry.summary import Answers, Summary
+
+#: Whole numbers of so many bytes, the smallest first.
+WIDTHS: Final[tuple[np.dtype[np.unsignedinteger[Any]], ...]] = (
+    np.dtype("u1"),
+    np.dtype("<u2"),
+    np.dtype("<u4"),
+    np.dtype("<u8"),
+)
+
+
+class Bucket(NamedTuple):
+    """Names one row. ``width`` and ``start`` in seconds, unix time of the predictions; ``slice`` is empty for all."""
+
+    model: str
+    version: str
+    slice: str
+    width: int
+    start: int
+    grid: str
+
+
+def write(db: sqlite3.Connection, bucket: Bucket, summary: Summary) -> None:
+    """Put the bucket in place of what was there."""
+    moments = np.concatenate([summary.sums.ravel(), summary.low.view("<i8"), summary.high.view("<i8")])
+    db.execute(
+        "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *bucket,
+            summary.rows,
+            _packed(summary.counts),
+            moments.astype("<i8").tobytes(),
+            _said(summary.answers),
+        ),
+    )
+
+
+def read(db: sqlite3.Connection, bucket: Bucket, layout: Layout) -> Summary | None:
+    """The bucket, or None when there is none yet."""
+    found = db.execute(
+        "SELECT rows, counts, moments, answers FROM summaries"
+        " WHERE model = ? AND version = ? AND slice = ? AND width = ? AND start = ? AND grid = ?",
+        bucket,
+    ).fetchone()
+    return None if found is None else _summary(layout, *found)
+
+
+def between(
+    db: sqlite3.Connection, model: str, since: float, until: float, *, slice_: str | None, version: str | None
+) -> Iterator[tuple[Bucket, Summary]]:
+    """The buckets that lie wholly in [since, until), by time; None asks for all slices, all versions."""
+    layouts: dict[str, Layout] = {}
+    found = db.execute(
+        "SELECT model, version, slice, width, start, grid, rows, counts, moments, answers FROM summaries"
+        " WHERE model = ? AND start >= ? AND start + width <= ?"
+        " AND slice = ifnull(?, slice) AND version = ifnull(?, version) ORDER BY start, width, version, slice",
+        (model, since, until, slice_, version),
+    )
+    for *name, rows, counts, moments, answers in found:
+        bucket = Bucket(*name)
+        if bucket.grid not in layouts:
+            known = layout_of(db, bucket.grid)
+            assert known is not None
+            layouts[bucket.grid] = known
+        yield bucket, _summary(layouts[bucket.grid], rows, counts, moments, answers)
+
+
+def finer(db: sqlite3.Connection, model: str, width: int, before: int, most: int) -> list[Bucket]:
+    """Buckets of a width that begin before a time, the oldest first."""
+    found = db.execute(
+        "SELECT model, version, slice, width, start, grid FROM summaries"
+        " WHERE model = ? AND width = ? AND start < ? ORDER BY start LIMIT ?",
+        (model, width, before, most),
+    )
+    return [Bucket(*row) for row in found]
+
+
+def delete(db: sqlite3.Connection, buckets: Sequence[Bucket]) -> None:
+    db.executemany(
+        "DELETE FROM summaries WHERE model = ? AND version = ? AND slice = ? AND width = ? AND start = ? AND grid = ?",
+        buckets,
+    )
+
+
+def newest(db: sqlite3.Connection) -> dict[str, int]:
+    """Per model, where its newest bucket ends."""
+    return dict(db.execute("SELECT model, max(start + width) FROM summaries GROUP BY model"))
+
+
+def keep_layout(db: sqlite3.Connection, model: str, version: str, layout: Layout) -> None:
+    """Remember the grid by its digest, and as the one that this version is counted on now."""
+    db.execute("INSERT OR IGNORE INTO grids (digest, layout) VALUES (?, ?)", (layout.digest, layout.dumped()))
+    db.execute(
+        "INSERT OR REPLACE INTO grid_of (model, version, digest) VALUES (?, ?, ?)",
+        (model, version, layout.digest),
+    )
+
+
+def layout_of(db: sqlite3.Connection, digest: str) -> Layout | None:
+    found = db.execute("SELECT layout FROM grids WHERE digest = ?", (digest,)).fetchone()
+    return None if found is None else load(found[0])
+
+
+def layouts(db: sqlite3.Connection) -> Iterator[tuple[str, str, Layout]]:
+    """The grids in use: model, version, layout."""
+    for model, version, layout in db.execute(
+        "SELECT model, version, layout FROM grid_of JOIN grids USING (digest)"
+    ):
+        yield model, version, load(layout)
+
+
+def _packed(counts: Cells) -> bytes:
+    """One byte says how: the width of a number, plus 8 where places are given too."""
+    taken = np.flatnonzero(counts)
+    kind = next(i for i, w in enumerate(WIDTHS) if counts.max(initial=0) <= np.iinfo(w).max)
+    if len(taken) * (4 + WIDTHS[kind].itemsize) < len(counts) * WIDTHS[kind].itemsize:
+        return (
+            bytes([kind + 8]) + taken.astype("<u4").tobytes() + counts[taken].astype(WIDTHS[kind]).tobytes()
+        )
+    return bytes([kind]) + counts.astype(WIDTHS[kind]).tobytes()
+
+
+def _unpacked(packed: bytes, size: int) -> Cells:
+    width = WIDTHS[packed[0] % 8]
+    if packed[0] < 8:
+        return np.frombuffer(packed, width, offset=1).astype(np.int64)
+    taken = (len(packed) - 1) // (4 + width.itemsize)
+    counts = np.zeros(size, np.int64)
+    places = np.frombuffer(packed, "<u4", taken, offset=1)
+    counts[places] = np.frombuffer(packed, width, taken, offset=1 + 4 * taken)
+    return counts
+
+
+def _said(answers: Answers) -> bytes:
+    return orjson.dumps(
+        {
+            "tally": dict(answers.tally),
+            "scores": answers.scores.tolist(),
+            "confusion": [[*pair, n] for pair, n in answers.confusion.items()],
+            "errors": [str(n) for n in answers.errors],
+            "calibration": answers.calibration.tolist(),
+        }
+    )
+
+
+def _summary(layout: Layout, rows: int, counts: bytes, moments: bytes, said: bytes) -> Summary:
+    features = len(layout.features)
+    numbers = np.frombuffer(moments, "<i8")
+    raw: dict[str, Any] = orjson.loads(said)
+    return Summary(
+        layout,
+        rows,
+        _unpacked(counts, layout.size),
+        numbers[: 2 * features].reshape(features, 2).copy(),
+        numbers[2 * features : 3 * features].view("<f8").copy(),
+        numbers[3 * features :].view("<f8").copy(),
+        Answers(
+            Counter(raw["tally"]),
+            np.array(raw["scores"], np.int64),
+            Counter({(truth, said_): n for truth, said_, n in raw["confusion"]}),
+            [int(n) for n in raw["errors"]],
+            np.array(raw["calibration"], np.int64),
+        ),
+    )

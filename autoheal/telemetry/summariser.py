@@ -1,0 +1,200 @@
+"""Keeps summaries while rows and labels come in, in the transaction that stores them. Used by the store's thread only.
+
+Buckets that are written to often stay in memory, a bounded number of them; what a transaction that failed has done to
+them is forgotten with it. The surprising part: a version is counted on the grid of its own reference, as soon as
+somebody has told it (``refer``); until then on that of the model's latest reference, or on none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from autoheal.domain.names import Task
+from autoheal.domain.specs import ModelSpec
+from autoheal.monitors.reference import Reference
+from autoheal.monitors.rows import Rows
+from autoheal.telemetry import summaries_table
+from autoheal.telemetry.ages import Ages, coarse, wider
+from autoheal.telemetry.grid import Cells, Layout, layout
+from autoheal.telemetry.join import Labelled
+from autoheal.telemetry.predictions_table import Joined
+from autoheal.telemetry.summaries_table import Bucket
+from autoheal.telemetry.summary import Judged, Summary, empty, summarise, total
+from autoheal.telemetry.values import class_of
+
+#: Counts of cells held in memory over all buckets: 8 bytes each.
+MOST_CELLS = 4_000_000
+#: Buckets that are added up to wider ones in one round of forgetting, per model.
+MOST_FOLDED = 2_000
+
+#: Which slices a row belongs to, by name, with a mask of rows; the empty name is all rows.
+Slicer = Callable[[ModelSpec, Rows], Mapping[str, Cells | slice]]
+
+
+@dataclass(slots=True)
+class Summariser:
+    """``ages`` says how fine history is; ``slicer`` which parts of the rows have a history of their own."""
+
+    ages: Ages = field(default_factory=Ages)
+    slicer: Slicer = lambda spec, rows: {"": slice(None)}  # noqa: ARG005 - the type says what they are
+    _layouts: dict[tuple[str, str], Layout] = field(default_factory=dict)
+    _latest: dict[str, Layout] = field(default_factory=dict)
+    _told: dict[tuple[str, str], Reference] = field(default_factory=dict)
+    _unsaved: set[tuple[str, str]] = field(default_factory=set)
+    _held: OrderedDict[Bucket, Summary] = field(default_factory=OrderedDict)
+    _touched: set[Bucket] = field(default_factory=set)
+    _newest: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self, db: sqlite3.Connection) -> None:
+        for model, version, known in summaries_table.layouts(db):
+            self._layouts[model, version] = known
+            self._latest[model] = known
+        self._newest = {model: float(end) for model, end in summaries_table.newest(db).items()}
+
+    def refer(self, spec: ModelSpec, version: str, reference: Reference) -> None:
+        """Count this version on this reference's grid from now on; may be called from any thread, often."""
+        if self._told.get((spec.name, version)) is reference:
+            return
+        made = layout(spec, reference)
+        with self._lock:
+            self._told[spec.name, version] = reference
+            self._latest[spec.name] = made
+            if self._layouts.get((spec.name, version)) != made:
+                self._layouts[spec.name, version] = made
+                self._unsaved.add((spec.name, version))
+
+    def rows(self, db: sqlite3.Connection, spec: ModelSpec, rows: Rows) -> None:
+        """Count new predictions."""
+        if not len(rows):
+            return
+        newest = max(self._newest.get(spec.name, 0.0), float(rows.time.max()))
+        self._newest[spec.name] = newest
+        for name, part in self.slicer(spec, rows).items():
+            chosen = rows if isinstance(part, slice) else rows.take(part)
+            for code in np.unique(chosen.version).tolist():
+                version = rows.versions[code]
+                mine = (
+                    chosen if len(rows.versions) == 1 else chosen.take(np.flatnonzero(chosen.version == code))
+                )
+                self._buckets(db, spec, version, name, mine, newest)
+
+    def labels(self, db: sqlite3.Connection, spec: ModelSpec, found: Iterable[Labelled]) -> None:
+        """Count labels in the buckets of their answers; a corrected one takes the old one back.
+
+        Taken back on another grid than it was given, it is negative there: sums over both are right.
+        """
+        for one in found:
+            row = one.row
+            if not row.own or row.said is None:
+                continue
+            width, start = self.ages.bucket(np.array([row.time]), self._newest.get(spec.name, row.time))
+            summary = self._summary(db, spec, row.version, "", int(width[0]), int(start[0]))
+            if row.before is not None:
+                summary.answers.judge(_judged(spec.task, row.before, row), summary.layout, -1)
+            summary.answers.judge(_judged(spec.task, one.label, row), summary.layout)
+
+    def flush(self, db: sqlite3.Connection) -> None:
+        """Write what changed; the last thing before the commit."""
+        for bucket in self._touched:
+            summaries_table.write(db, bucket, self._held[bucket])
+        self._touched.clear()
+        room = MOST_CELLS
+        for bucket in reversed(self._held):
+            room -= self._held[bucket].layout.size + 64
+            if room < 0:
+                break
+        while room < 0 and len(self._held) > 1:
+            _, gone = self._held.popitem(last=False)
+            room += gone.layout.size + 64
+
+    def give_up(self) -> None:
+        """The transaction was rolled back: nothing of it may stay in memory."""
+        for bucket in self._touched:
+            self._held.pop(bucket, None)
+        self._touched.clear()
+
+    def fold(self, db: sqlite3.Connection) -> None:
+        """Add up what got old into wider buckets, and forget what is too old; part of the round of forgetting."""
+        for model, newest in self._newest.items():
+            edges = self.ages.edges(newest)
+            for width, before in coarse(edges):
+                old = summaries_table.finer(db, model, width, before, MOST_FOLDED)
+                _fold(db, old)
+                summaries_table.delete(db, old)
+            forgotten = [
+                b
+                for width in (60, 3_600, 86_400)
+                for b in summaries_table.finer(db, model, width, edges[2], MOST_FOLDED)
+            ]
+            summaries_table.delete(db, forgotten)
+        self._held.clear()
+        self._touched.clear()
+
+    def _buckets(
+        self, db: sqlite3.Connection, spec: ModelSpec, version: str, slice_: str, rows: Rows, newest: float
+    ) -> None:
+        width, start = self.ages.bucket(rows.time, newest)
+        # A start belongs to one width only, so that the start alone names the bucket.
+        starts, first, group = np.unique(start, return_index=True, return_inverse=True)
+        known = self._layout(db, spec, version)
+        for i, part in enumerate(summarise(known, rows, group, len(starts))):
+            self._summary(db, spec, version, slice_, int(width[first[i]]), int(starts[i])).add(part)
+
+    def _summary(
+        self, db: sqlite3.Connection, spec: ModelSpec, version: str, slice_: str, width: int, start: int
+    ) -> Summary:
+        known = self._layout(db, spec, version)
+        bucket = Bucket(spec.name, version, slice_, width, start, known.digest)
+        held = self._held.get(bucket)
+        if held is None:
+            held = summaries_table.read(db, bucket, known) or empty(known)
+            self._held[bucket] = held
+        self._held.move_to_end(bucket)
+        self._touched.add(bucket)
+        return held
+
+    def _layout(self, db: sqlite3.Connection, spec: ModelSpec, version: str) -> Layout:
+        key = (spec.name, version)
+        with self._lock:
+            known = self._layouts.get(key)
+            if known is None or tuple(f.name for f in known.features) != tuple(f.name for f in spec.features):
+                latest = self._latest.get(spec.name)
+                fits = latest is not None and [f.name for f in latest.features] == [
+                    f.name for f in spec.features
+                ]
+                known = latest if latest is not None and fits else layout(spec, None)
+                self._layouts[key] = known
+                self._unsaved.add(key)
+            if key in self._unsaved:
+                summaries_table.keep_layout(db, *key, known)
+                self._unsaved.discard(key)
+        return known
+
+
+def _fold(db: sqlite3.Connection, buckets: Sequence[Bucket]) -> None:
+    """Add buckets to the wider ones that hold them."""
+    targets: dict[Bucket, list[Bucket]] = {}
+    for bucket in buckets:
+        width = wider(bucket.width)
+        target = bucket._replace(width=width, start=bucket.start // width * width)
+        targets.setdefault(target, []).append(bucket)
+    for target, parts in targets.items():
+        known = summaries_table.layout_of(db, target.grid)
+        if known is not None:
+            found = (summaries_table.read(db, bucket, known) for bucket in (target, *parts))
+            summaries_table.write(db, target, total(known, (s for s in found if s is not None)))
+
+
+def _judged(task: Task, label: object, row: Joined) -> Judged:
+    """A label beside its answer; the records were checked, so that a regression has numbers."""
+    if task is Task.REGRESSION:
+        return Judged(float(cast("float", label)), float(cast("float", row.said)))
+    return Judged(class_of(label), class_of(row.said), row.score)
