@@ -187,10 +187,10 @@ class IncidentMitigated:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """The rung did not heal; the ladder goes on."""
+    """The rung did not heal; the ladder goes on, or with ``not_yet`` may come back to it."""
 
     incident: IncidentId
-    outcome: Literal["not_healed", "failed"]
+    outcome: Literal["not_healed", "failed", "not_yet"]
     detail: str
     kind: Literal["attempt_failed"] = "attempt_failed"
 

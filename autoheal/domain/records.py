@@ -98,7 +98,8 @@ class Attempt:
     """One rung that was tried in an incident and how it ended; ``runs`` has one run per affected model.
 
     ``on_recovery`` and ``verify`` are pinned from the policy as it was when the attempt began. A ``recovery`` attempt
-    is the way back from a stand-in.
+    is the way back from a stand-in. ``not_yet``: it declined for want of rows before anything was touched, so the same
+    rung may be tried again.
     """
 
     rung: int
@@ -106,7 +107,9 @@ class Attempt:
     runbook: str
     runs: tuple[RunId, ...]
     at: datetime
-    outcome: Literal["running", "mitigated", "healed", "not_healed", "failed", "skipped"] = "running"
+    outcome: Literal["running", "mitigated", "healed", "not_healed", "failed", "skipped", "not_yet"] = (
+        "running"
+    )
     detail: str = ""
     on_recovery: str = ""
     verify: VerifySpec = field(default_factory=VerifySpec)

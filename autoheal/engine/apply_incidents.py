@@ -19,7 +19,7 @@ from autoheal.domain.world import World
 KEPT_INCIDENTS = 200
 KEPT_DECISIONS = 30
 
-AttemptOutcome = Literal["running", "mitigated", "healed", "not_healed", "failed", "skipped"]
+AttemptOutcome = Literal["running", "mitigated", "healed", "not_healed", "failed", "skipped", "not_yet"]
 
 
 def with_incident(world: World, incident_id: IncidentId, **changes: Any) -> World:

@@ -1,7 +1,7 @@
 """The ladder: the first rung that applies and was not tried yet. Pure.
 
 A rung whose condition is unknown holds the ladder (acting on a guess is worse than waiting); one that is false is
-passed, unless it says how long it may be waited for. Some guards belong to the rung rather than to the moment: no
+passed, unless it says how long it may be waited for; so long one that declined for want of rows is come back to. Some guards belong to the rung rather than to the moment: no
 training on broken data, no second training too soon; they pass the ladder on to the next rung.
 """
 
@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from autoheal.domain.reason import Reason, all_of, any_of
-from autoheal.domain.records import Incident
+from autoheal.domain.records import Attempt, Incident
 from autoheal.domain.specs import PolicySpec, Rung
 from autoheal.domain.world import World
 from autoheal.engine import plan as planning
 from autoheal.engine.conditions import rung_conditions
-from autoheal.engine.guards import Plan, rung_guards
+from autoheal.engine.guards import TRAINS, Plan, rung_guards
+
+#: The least time between two attempts at a rung that declined for want of rows.
+SHORTEST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def climb(world: World, incident: Incident, policy: PolicySpec, now: datetime) -
                 )
             )
             continue
-        if tried := _tried(incident, policy, index):
+        if tried := _tried(incident, policy, index, now):
             nodes.append(Reason(rung.runbook, holds=False, detail=tried, position=rung.position))
             continue
         found = _look(world, incident, policy, index, now)
@@ -59,11 +62,30 @@ def climb(world: World, incident: Incident, policy: PolicySpec, now: datetime) -
     return Climb(reason, found.plan, found.rung, found.waiting, found.until)
 
 
-def _tried(incident: Incident, policy: PolicySpec, index: int) -> str:
-    for attempt in incident.attempts:
-        if (attempt.policy, attempt.rung) == (policy.name, index) and not attempt.recovery:
+def _tried(incident: Incident, policy: PolicySpec, index: int, now: datetime) -> str:
+    """Why this rung is done with, or nothing. One that declined for want of rows is not, while it may be waited for."""
+    patient = now < incident.opened_at + policy.ladder[index].wait
+    for attempt in _attempts(incident, policy, index):
+        if not (attempt.outcome == "not_yet" and patient):
             return f"tried at {attempt.at:%Y-%m-%d %H:%M}: {attempt.outcome.replace('_', ' ')} {attempt.detail}".strip()
     return ""
+
+
+def _attempts(incident: Incident, policy: PolicySpec, index: int) -> list[Attempt]:
+    return [a for a in incident.attempts if (a.policy, a.rung) == (policy.name, index) and not a.recovery]
+
+
+def _again_at(world: World, incident: Incident, policy: PolicySpec, index: int) -> datetime | None:
+    """When a rung that declined for want of rows is tried again: when a quarter as much time again has passed as had
+    since the symptom began, half as much where a training was spent on it. So a long wait means few attempts, and the
+    rows grow by about as much from one to the next."""
+    attempts = _attempts(incident, policy, index)
+    if not attempts:
+        return None
+    last = attempts[-1]
+    runs = [world.runs[run] for run in last.runs if run in world.runs]
+    trained = any(s.action == TRAINS and run.step(s.id).attempt for run in runs for s in run.runbook.steps)
+    return last.at + max((last.at - incident.started_at) / (2 if trained else 4), SHORTEST)
 
 
 def _look(world: World, incident: Incident, policy: PolicySpec, index: int, now: datetime) -> Climb:
@@ -77,6 +99,12 @@ def _look(world: World, incident: Incident, policy: PolicySpec, index: int, now:
     node = all_of(
         rung.runbook, (*rung_conditions(world, incident, rung.when), *guards), position=rung.position
     )
+    again = _again_at(world, incident, policy, index)
+    if node.holds is True and again is not None and now < again:
+        last = _attempts(incident, policy, index)[-1]
+        detail = f"declined at {last.at:%Y-%m-%d %H:%M}: {last.detail}"
+        later = Reason(f"{rung.runbook} (again later)", None, detail, node.position, node.children)
+        return Climb(later, None, index, waiting=True, until=again)
     if node.holds is True:
         return Climb(node, plan, index)
     until = _worth_waiting(rung, node, incident, now)

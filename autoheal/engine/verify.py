@@ -22,6 +22,14 @@ from autoheal.engine.guards import active_runs
 
 #: Monitors that judge the champion by what it serves: blind while a stand-in serves instead.
 OF_THE_CHAMPION = ("performance/", "concept_drift/")
+#: Actions that only look or prepare: what stops after these has touched nothing that serves.
+LOOKS = frozenset(
+    {"registry.known_good", "evaluate.candidate", "evaluate.gate", "data.validate", "pipeline.train"}
+)
+#: Steps that nobody began.
+UNTOUCHED = frozenset({StepState.WAITS, StepState.SKIPPED})
+#: Those of LOOKS that decline for want of rows.
+JUDGES = frozenset({"evaluate.candidate", "evaluate.gate", "data.validate"})
 
 
 def after_runs(world: World, now: datetime) -> tuple[Event, ...]:
@@ -44,12 +52,23 @@ def _ended(incident: Incident, attempt: Attempt, runs: list[Run], now: datetime)
     if bad and attempt.recovery:
         return ev.IncidentEscalated(incident.id, f"still on the stand-in, the way back failed: {bad[0].note}")
     if bad:
-        return ev.AttemptFailed(incident.id, "failed", bad[0].note)
+        early = len(bad) == len(runs) and all(_declined_for_now(run) for run in bad)
+        return ev.AttemptFailed(incident.id, "not_yet" if early else "failed", bad[0].note)
     if all(step.action in {"notify", "wait"} for r in runs for step in r.runbook.steps):
         return ev.AttemptFailed(incident.id, "not_healed", "people were told")
     if attempt.on_recovery and not attempt.recovery:
         return ev.IncidentMitigated(incident.id, now)
     return ev.VerificationStarted(incident.id, now, now + attempt.verify.within, attempt.verify)
+
+
+def _declined_for_now(run: Run) -> bool:
+    """It stopped at a judgement that more rows may change, and had only looked and prepared before."""
+    steps = [(spec.action, run.step(spec.id)) for spec in run.runbook.steps]
+    begun = [(action, step) for action, step in steps if step.state not in UNTOUCHED]
+    return bool(begun) and all(
+        action in LOOKS if step.state is StepState.DONE else action in JUDGES and step.retryable
+        for action, step in begun
+    )
 
 
 def judge(world: World, now: datetime) -> tuple[Event, ...]:
