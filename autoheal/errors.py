@@ -8,6 +8,7 @@
     ├── StoreError             the event log or the telemetry tables cannot be read or written
     ├── ActionError            an effect on the outside world failed: retryable or not
     │   └── ActionRefused      the action looked and declined (a gate, a contested target): never retried
+    │       └── ActionNotYet   ... for want of rows: the same question may be answered otherwise later
     └── DoorError              the daemon could not be reached, or refused a request
 
 Only a supervisor catches everything else, and it shows it on the dashboard.
@@ -73,6 +74,14 @@ class ActionRefused(ActionError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retryable=False)
+
+
+class ActionNotYet(ActionRefused):
+    """The action declined on the rows that are in; more of them may change the answer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.retryable = True
 
 
 class DoorError(AutohealError):

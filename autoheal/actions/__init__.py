@@ -25,8 +25,8 @@ GROUP: Final = "autoheal.actions"
 _LOG = logging.getLogger(__name__)
 _SHIPPED: Final = {
     "data.validate": ("data_validate", "Validate"),
-    "evaluate.candidate": ("evaluate", "EvaluateCandidate"),
-    "evaluate.gate": ("evaluate", "EvaluateGate"),
+    "evaluate.candidate": ("evaluate_candidate", "EvaluateCandidate"),
+    "evaluate.gate": ("evaluate_gate", "EvaluateGate"),
     "notify": ("notify", "Notify"),
     "pipeline.train": ("pipeline_train", "Train"),
     "registry.known_good": ("registry_known_good", "KnownGood"),

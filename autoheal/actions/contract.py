@@ -65,6 +65,7 @@ class LabelledRows(Protocol):
     """The part of telemetry that actions need; ``telemetry.service.Telemetry`` is one. Synchronous: call in a thread.
 
     Rows are dicts of id, version, time (aware), features, prediction, score, label, by, error; the newest first.
+    ``served`` gives rows with and without labels, of which only time and features.
     """
 
     def labelled(
@@ -75,6 +76,10 @@ class LabelledRows(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 100_000,
+    ) -> list[dict[str, Any]]: ...
+
+    def served(
+        self, model: ModelName, *, since: datetime | None, until: datetime, limit: int
     ) -> list[dict[str, Any]]: ...
 
 

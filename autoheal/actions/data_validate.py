@@ -1,8 +1,9 @@
 """``data.validate``: turn labelled telemetry into a data set for training, or say why it must not be used.
 
 Writes data.csv and holdout.csv (for the trainer), holdout.jsonl (the same rows as they were served, for the gate) and,
-last, validated.json into the step's job folder. Rows since the start of the change are taken when there are enough of
-them, else the newest ones. Drift against the champion's reference is noted and not refused: it is why we retrain.
+last, validated.json into the step's job folder. With ``since`` only rows from after the change are taken, and too few of
+them are refused for now: a model of the old world does not heal, however many rows it has seen. Drift against the
+champion's reference is noted and not refused: it is why we retrain.
 """
 
 from __future__ import annotations
@@ -10,35 +11,39 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from autoheal.actions import baseline, dataset
-from autoheal.actions.cleaning import Cleaned, Row, clean, one_class, split
+from autoheal.actions import baseline, dataset, since
+from autoheal.actions.cleaning import Cleaned, Row, clean, one_class
 from autoheal.actions.contract import ActionContext, ActionParams, Done, NotDone
+from autoheal.actions.holdout import Held, hold_back
+from autoheal.actions.since import Began, Since
 from autoheal.actions.targets import jobs
 from autoheal.domain.durations import Duration
 from autoheal.domain.names import ModelName, StepKey
 from autoheal.domain.specs import ModelSpec
 from autoheal.durable import make_folder, replace_file, write_file
-from autoheal.errors import ActionError, ActionRefused
+from autoheal.errors import ActionNotYet, ActionRefused
 
 
 class ValidateParams(ActionParams):
-    """``since``: the start of the change, when somebody knows it. ``window``: no rows older than this. ``held``:
-    whether the rows held back are spread over the newer part, or are the newest."""
+    """``since``: when the symptom began; where the new world begins is worked out from there. ``window``: no rows older
+    than this. ``held``: which rows are held back (``holdout.py``)."""
 
-    OUTPUTS: ClassVar = ("dataset", "holdout", "rows", "held_back", "from", "to", "dropped", "drift")
+    OUTPUTS: ClassVar = (
+        "dataset", "holdout", "rows", "held_back", "held", "from", "to", "began", "dropped", "drift", "blame",
+    )  # fmt: skip
 
     model: str
     min_rows: int = Field(default=500, ge=10)
     max_rows: int = Field(default=20_000, ge=10, le=200_000)
-    since: AwareDatetime | None = None
+    since: Since = None
     window: Duration | None = None
     holdout: float = Field(default=0.2, gt=0.0, le=0.5)
-    held: Literal["spread", "newest"] = "spread"
+    held: Held = "auto"
 
 
 class Validate:
@@ -56,12 +61,13 @@ class Validate:
 
 def _validate(folder: Path, params: ValidateParams, ctx: ActionContext) -> dict[str, Any]:
     spec = ctx.spec(params.model)
-    cleaned = _gather(params, spec, ctx)
+    began = since.ask(ctx, spec, params.since)
+    cleaned = _gather(params, spec, ctx, began)
     if one_class(spec, cleaned.rows):
-        raise ActionRefused(
+        raise ActionNotYet(
             f"all {len(cleaned.rows)} labels are {cleaned.rows[0]['label']!r}: nothing to learn"
         )
-    learn, held = split(cleaned.rows, params.holdout, spread=params.held == "spread")
+    learn, held, how = hold_back(spec, cleaned.rows, params.holdout, params.held)
     jobs.prune(folder.parent)
     make_folder(folder)
     write_file(folder / "data.csv", dataset.as_csv(spec, learn))
@@ -72,31 +78,33 @@ def _validate(folder: Path, params: ValidateParams, ctx: ActionContext) -> dict[
         "holdout": str(folder / "holdout.csv"),
         "rows": len(learn),
         "held_back": len(held),
+        "held": how,
         "from": cleaned.rows[0]["time"].isoformat(),
         "to": cleaned.rows[-1]["time"].isoformat(),
+        "began": str(began.change) if began else "",
         "dropped": dict(cleaned.dropped),
         "drift": _drift(ctx, spec, cleaned.rows),
+        "blame": since.explained(spec, began) if began else {},
     }
     replace_file(folder / "validated.json", orjson.dumps(outputs))
     return outputs
 
 
-def _gather(params: ValidateParams, spec: ModelSpec, ctx: ActionContext) -> Cleaned:
-    """Sound rows, since the change if they suffice. Too few may become enough: that is worth a retry."""
-    missing, now = baseline.usual_missing(ctx.registry, params.model), ctx.clock.now()
-    oldest = now - params.window if params.window else None
-    cleaned = Cleaned(())
-    for since in dict.fromkeys((params.since or oldest, oldest)):
-        rows = ctx.telemetry.labelled(ModelName(params.model), now=now, since=since, limit=params.max_rows)
-        cleaned = clean(spec, rows, missing)
-        if cleaned.refusal:
-            raise ActionRefused(f"the data of {params.model} must not be learned from: {cleaned.refusal}")
-        if len(cleaned.rows) >= params.min_rows:
-            return cleaned
-    raise ActionError(
-        f"{len(cleaned.rows)} sound labelled rows of {params.model}, {params.min_rows} are needed",
-        retryable=True,
-    )
+def _gather(params: ValidateParams, spec: ModelSpec, ctx: ActionContext, began: Began | None) -> Cleaned:
+    """Sound rows from after the change, or the newest where none is known."""
+    now = ctx.clock.now()
+    floors = (now - params.window if params.window else None, began.world if began else None)
+    floor = max((t for t in floors if t is not None), default=None)
+    rows = ctx.telemetry.labelled(ModelName(params.model), now=now, since=floor, limit=params.max_rows)
+    cleaned = clean(spec, rows, baseline.usual_missing(ctx.registry, params.model))
+    if cleaned.refusal:
+        raise ActionRefused(f"the data of {params.model} must not be learned from: {cleaned.refusal}")
+    if len(cleaned.rows) < params.min_rows:
+        when = f" since the change ({began.change})" if began else ""
+        raise ActionNotYet(
+            f"{len(cleaned.rows)} of {params.min_rows} sound labelled rows of {params.model}{when}"
+        )
+    return cleaned
 
 
 def _drift(ctx: ActionContext, spec: ModelSpec, rows: Sequence[Row]) -> Mapping[str, float]:

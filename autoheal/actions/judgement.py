@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from autoheal.domain.names import Task
+from autoheal.monitors.scores import alike
 from autoheal.stats.canary import Plan, log_fortunes
 from autoheal.stats.shadow import log_e_worse
 from autoheal.telemetry.values import class_of
@@ -37,7 +38,8 @@ class Comparison:
 
     ``gain``: for classes the difference in accuracy, for quantities the share by which the mean absolute error fell.
     ``bounded_gain`` is the mean difference of losses in [0, 1], which the evidence ``log_e`` is about. Losses are the
-    error rate or the mean absolute error; ``against`` says what the candidate was compared with.
+    error rate or the mean absolute error; ``against`` says what the candidate was compared with. ``alike``: how many
+    neighbouring rows say as much as one.
     """
 
     n: int
@@ -49,6 +51,11 @@ class Comparison:
     candidate_loss: float
     log_e: float
     against: Literal["champion", "constant"] = "champion"
+    alike: float = 1.0
+
+    def sober(self) -> Comparison:
+        """The same with evidence to the power 1/alike: still an e-value (Jensen), and one bad day is not 24 bad hours."""
+        return replace(self, log_e=self.log_e / self.alike) if self.log_e > 0.0 else self
 
     def __str__(self) -> str:
         who = "the champion" if self.against == "champion" else "the best constant answer"
@@ -85,12 +92,14 @@ def compare(
     return _quantities(labels, champion, candidate, scale, against)
 
 
-def objection(found: Comparison, *, at_least: float, evidence: float) -> str:
-    """Why the candidate is not good enough, or nothing."""
+def objection(found: Comparison, *, at_least: float, evidence: float, least: float = 0.0) -> str:
+    """Why the candidate is not good enough, or nothing; ``least`` is the smallest ``bounded_gain``."""
     if found.gain <= 0.0 or found.bounded_gain <= 0.0:
         return f"it is not better: {found}"
     if found.gain < at_least:
         return f"it gains less than {at_least:g}: {found}"
+    if found.bounded_gain < least:
+        return f"it takes back {found.bounded_gain:.3g} of the loss, less than a third of the rise ({least:.3g}): {found}"
     if found.log_e < evidence:
         return f"the evidence is below {evidence:.2f}: {found}"
     return ""
@@ -120,6 +129,7 @@ def _classes(
     new = np.array([class_of(p) != t for p, t in zip(candidate, truth, strict=True)])
     better, worse, n = int((old & ~new).sum()), int((~old & new).sum()), len(truth)
     gain = (better - worse) / n
+    d = old.astype(np.float64) - new
     return Comparison(
         n,
         better,
@@ -130,6 +140,7 @@ def _classes(
         float(new.mean()),
         log_e_worse(better, worse),
         against,
+        alike(d),
     )
 
 
@@ -158,6 +169,7 @@ def _quantities(
         candidate_loss=after,
         log_e=_log_e(d),
         against=against,
+        alike=alike(d),
     )
 
 

@@ -82,15 +82,19 @@ STANDARD_MONITORS = (
 _COMPARED = "gain n evidence champion_loss candidate_loss champion"
 #: For tests and for documents; whoever has the plug-ins at hand uses ``Known.of``.
 STANDARD_ACTIONS: Mapping[str, ActionInputs] = {
-    "registry.known_good": _takes("model", "", "version champion"),
+    "registry.known_good": _takes("model", "", "version champion candidates"),
     "registry.set_champion": _takes("model version", "previous", "version previous"),
     "registry.register": _takes("model candidate", "", "version"),
-    "evaluate.candidate": _takes("model version", "min_rows max_rows since at_least evidence", _COMPARED),
+    "evaluate.candidate": _takes(
+        "model version",
+        "also min_rows max_rows since at_least evidence timing release_within",
+        f"{_COMPARED} version on candidates began blame",
+    ),
     "evaluate.gate": _takes("model candidate", "min_rows at_least evidence max_latency", _COMPARED),
     "data.validate": _takes(
         "model",
         "min_rows max_rows since window holdout held",
-        "dataset holdout rows held_back from to dropped drift",
+        "dataset holdout rows held_back held from to began dropped drift blame",
     ),
     "pipeline.train": _takes("model dataset holdout", "pipeline", "candidate metrics"),
     "traffic.shift": _takes("model version", "percent", "version percent previous"),

@@ -12,7 +12,7 @@ import pytest
 from autoheal.actions.cleaning import clean, split
 from autoheal.actions.judgement import compare, objection, slow
 from autoheal.domain.names import Task
-from autoheal.errors import ActionError, ActionRefused
+from autoheal.errors import ActionError, ActionNotYet, ActionRefused
 from tests.actions.house import FLAGS, SPEC, START, house, row, serve_rows
 
 
@@ -58,17 +58,20 @@ async def test_rows_come_in_order_split_over_time_and_say_what_they_are(tmp_path
     assert again.outputs == done
 
 
-async def test_rows_since_the_change_when_they_suffice_else_the_newest(tmp_path):
+async def test_only_rows_since_the_change_and_only_when_they_suffice(tmp_path):
     async with house(tmp_path, served=False) as home:
         await serve_rows(home.telemetry, (row(n) for n in range(500)))
         late = START + timedelta(hours=299)
         some = await home.apply("data.validate", "R1/data", model="m", min_rows=150, since=late)
-        few = await home.apply("data.validate", "R2/data", model="m", min_rows=250, since=late, max_rows=300)
         assert some["rows"] + some["held_back"] == 200
-        assert few["rows"] + few["held_back"] == 300
-        with pytest.raises(ActionError, match="500 sound labelled rows of m, 501 are needed") as caught:
-            await home.apply("data.validate", "R3/data", model="m", min_rows=501)
+        assert some["began"] == "2026-01-13 11:00"
+        with pytest.raises(
+            ActionNotYet, match=r"200 of 250 sound labelled rows of m since the change \(2026-01-13 11:00\)"
+        ) as caught:
+            await home.apply("data.validate", "R2/data", model="m", min_rows=250, since=late)
         assert caught.value.retryable
+        with pytest.raises(ActionError, match=r"500 of 501 sound labelled rows of m$"):
+            await home.apply("data.validate", "R3/data", model="m", min_rows=501, since="")
 
 
 async def test_an_outage_in_the_past_is_left_out_and_one_that_lasts_forbids_training(tmp_path):

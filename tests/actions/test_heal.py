@@ -144,7 +144,7 @@ async def test_known_good_and_the_whole_way_back(tmp_path):
         home.registry.mark_good("m", "v0", START)
         home.registry.set_champion("m", "v1", by="ci", at=START)
         found = await home.apply("registry.known_good", "R1/target", model="m")
-        assert found == {"version": "v0", "champion": "v1"}
+        assert found == {"version": "v0", "champion": "v1", "candidates": []}
         home.registry.set_champion("m", "v0", by="a third party", at=START)
         with pytest.raises(
             ActionRefused, match="contested: the champion of m is v0 by a third party, not v1"

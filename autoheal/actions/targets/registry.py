@@ -51,6 +51,10 @@ class Registry:
         """All versions, the oldest first; candidates are not among them."""
         return versions.read_all(self._folder(model) / VERSIONS)
 
+    def candidates(self, model: str) -> tuple[VersionInfo, ...]:
+        """Candidates that are still kept, the oldest first."""
+        return versions.read_all(self._folder(model) / CANDIDATES)
+
     def info(self, model: str, version: str) -> VersionInfo:
         """What is known about a version or candidate."""
         return versions.read(self._locate(model, version))
