@@ -1,58 +1,44 @@
-"""``files``: CSV files that grow, by a glob; every row is handed on once, also over restarts and rotations.
+"""``files``: CSV, JSON lines and Parquet files that grow or appear, by a glob; every row is handed on once.
 
 How far each file was read lies in a small state file, written after the rows were stored; a crash between the two
 reads some rows twice, which the store counts as duplicates. A row that cannot be used is counted and skipped, because
-a file cannot be told to mend it. A last line without its newline waits; a record is one line. The surprising part: files are known by their
-inode and not by their name, so a rotated file is finished and the new one under its name begun.
+a file cannot be told to mend it, and told as ``source/records``; one bad file does not keep the others from being read.
+The surprising part: files are known by their inode and content and not by their name (see ``file_cursor``), so a
+rotated file is finished and the new one under its name begun, and one that was packed meanwhile is not read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
 import glob
-import logging
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-
-import orjson
 
 from autoheal.clock import Clock
 from autoheal.domain.specs import ModelSpec
-from autoheal.errors import AutohealError
-from autoheal.sources.contract import Pulse, Sink
-from autoheal.sources.rows import Kind, record
-from autoheal.telemetry import Record, Refusal, parse_rows
+from autoheal.errors import AutohealError, StoreError
+from autoheal.sources import file_lines, file_parquet
+from autoheal.sources.contract import Pulse, Sink, whole
+from autoheal.sources.file_cursor import GONE, Cursor, load, save
+from autoheal.sources.file_lines import Format, Piece
+from autoheal.sources.rows import Kind, usable
+from autoheal.sources.tally import Tally
+from autoheal.telemetry import Refusal
 
-_LOG = logging.getLogger(__name__)
-#: Bytes read in one go: bounds memory, and gives other sources their turn.
-PIECE = 1024 * 1024
-#: Reasons for skipped rows that are logged one by one; after that they are only counted.
-LOGGED = 20
-
-
-@dataclass(slots=True)
-class Cursor:
-    """How far one file was read, and its header line."""
-
-    offset: int = 0
-    header: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """New whole lines of a file: their rows, and where the cursor stands after them."""
-
-    rows: Sequence[Mapping[str, str]]
-    after: Cursor
+_ENDINGS: Mapping[str, Format] = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+}
 
 
 class Files:
-    """Follows the files that match ``path``; ``refused`` counts skipped rows by field."""
+    """Follows the files that match ``path``; ``refused`` counts skipped rows by field. ``format`` is else by the name."""
 
     def __init__(
         self,
@@ -64,6 +50,7 @@ class Files:
         state_file: Path,
         every: float = 10.0,
         columns: Mapping[str, str] | None = None,
+        format: Format | None = None,  # noqa: A002 - the settings' own word
     ) -> None:
         self.name = name
         self.path = path
@@ -71,105 +58,103 @@ class Files:
         self.holds: Kind = holds
         self.every = every
         self.columns = dict(columns or {})
-        self.refused: Counter[str] = Counter()
+        self.format: Format | None = format
+        self.tally = Tally(name)
         self._state_file = state_file
-        self._cursors = _load(state_file)
+        self._cursors = load(state_file)
+
+    @property
+    def refused(self) -> Counter[str]:
+        return self.tally.refused
 
     async def run(self, sink: Sink, clock: Clock) -> None:
         """Look for new rows until cancelled."""
         pulse = Pulse(self.name)
         while True:
             try:
-                seen = await self.poll(sink)
-            except (OSError, UnicodeDecodeError, csv.Error, AutohealError) as error:
-                await pulse.away(sink, clock.now(), f"{self.path}: {error}"[:300])
+                seen, faults = await self.poll(sink)
+            except (OSError, AutohealError) as error:
+                seen, faults = 0, [f"{self.path}: {error}"]
+            if faults:
+                await pulse.away(sink, clock.now(), "; ".join(faults)[:300])
+            elif seen:
+                await pulse.up(sink, clock.now())
             else:
-                if seen:
-                    await pulse.up(sink, clock.now())
-                else:
-                    await pulse.away(sink, clock.now(), f"no file matches {self.path}")
+                await pulse.away(sink, clock.now(), f"no file matches {self.path}")
+            await self.tally.report(sink, clock.now())
             await clock.sleep(self.every)
 
-    async def poll(self, sink: Sink) -> int:
-        """Hand on all new rows of all files, the oldest file first; how many files there are."""
-        found = await asyncio.to_thread(self._files)
-        for key, path in found:
-            while True:
-                piece = await asyncio.to_thread(_read, path, self._cursors.get(key, Cursor()))
-                if piece is None:
-                    break
-                if records := self._records(piece.rows):
-                    await sink(records)
-                self._cursors[key] = piece.after
-                await asyncio.to_thread(self._save)
-        return len(found)
+    async def poll(self, sink: Sink) -> tuple[int, list[str]]:
+        """Hand on all new rows of all files, the oldest file first; how many there are, and what is wrong with some.
 
-    def _files(self) -> list[tuple[str, Path]]:
+        Raises what the store says: then no file would do better.
+        """
+        found, faults = await asyncio.to_thread(self._files), []
+        for key, path, stat in found:
+            try:
+                await self._follow(key, path, (stat.st_size, stat.st_mtime_ns), sink)
+            except (StoreError, Refusal):
+                raise
+            except (OSError, AutohealError) as error:
+                faults.append(f"{error}")
+        return len(found), faults
+
+    async def _follow(self, key: str, path: Path, stat: tuple[int, int], sink: Sink) -> None:
+        cursor = self._cursors.get(key)
+        if cursor is not None and cursor.seen == stat:
+            return
+        try:
+            reader = await asyncio.to_thread(self._opened, path, cursor)
+        except FileNotFoundError:
+            return
+        if cursor is not None and cursor.offset and reader.cursor.tail != cursor.tail:
+            self._cursors[f"{key} {cursor.tail}"] = (
+                cursor  # another file by now; the one it was may come back packed
+            )
+        try:
+            while (piece := await asyncio.to_thread(reader.next)) is not None:
+                await whole(self._take(key, piece, sink))
+            if reader.whole:  # a plain file is looked at each time: two changes may have one time
+                await whole(self._keep(key, replace(reader.cursor, seen=stat)))
+        finally:
+            await asyncio.to_thread(reader.close)
+
+    def _opened(self, path: Path, cursor: Cursor | None) -> file_lines.Lines | file_parquet.Parquet:
+        format_ = self.format or _format(path)
+        if format_ == "parquet":
+            return file_parquet.opened(path, cursor)
+        return file_lines.opened(path, format_, cursor, tuple(self._cursors.values()))
+
+    async def _take(self, key: str, piece: Piece, sink: Sink) -> None:
+        for reason, count in piece.bad.items():
+            self.tally.refuse(reason, "a line", count)
+        if records := usable(piece.rows, self.holds, self.spec, self.columns, self.tally):
+            await sink(records)
+            self.tally.taken += len(records)
+        await self._keep(key, piece.after)
+
+    async def _keep(self, key: str, cursor: Cursor) -> None:
+        if self._cursors.get(key) != cursor:
+            self._cursors[key] = cursor
+            await asyncio.to_thread(save, self._state_file, self._cursors)
+
+    def _files(self) -> list[tuple[str, Path, os.stat_result]]:
         found: list[tuple[os.stat_result, Path]] = []
         for path in map(Path, glob.iglob(self.path, recursive=True)):  # noqa: PTH207 - a whole pattern, maybe absolute
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file():
                     found.append((path.stat(), path))
         found.sort(key=lambda item: (item[0].st_mtime_ns, str(item[1])))
-        known = {f"{stat.st_dev}:{stat.st_ino}" for stat, _ in found}
-        self._cursors = {key: cursor for key, cursor in self._cursors.items() if key in known}
-        return [(f"{stat.st_dev}:{stat.st_ino}", path) for stat, path in found]
-
-    def _records(self, rows: Sequence[Mapping[str, str]]) -> list[Record]:
-        """The usable rows; a batch with a bad row is checked row by row."""
-        raw = [record(row, self.holds, self.spec, self.columns) for row in rows]
-        tasks = {self.spec.name: self.spec.task}
-        try:
-            return parse_rows(raw, tasks)
-        except Refusal:
-            good: list[Record] = []
-            for one in raw:
-                try:
-                    good += parse_rows([one], tasks)
-                except Refusal as refusal:
-                    self._skip(refusal)
-            return good
-
-    def _skip(self, refusal: Refusal) -> None:
-        self.refused[refusal.field or refusal.reason] += 1
-        if self.refused.total() <= LOGGED:
-            _LOG.warning("%s: a row was skipped: %s %s", self.name, refusal.field, refusal.message)
-
-    def _save(self) -> None:
-        data = {key: [cursor.offset, cursor.header] for key, cursor in self._cursors.items()}
-        fresh = self._state_file.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(orjson.dumps(data))
-        fresh.replace(self._state_file)
+        there = {f"{stat.st_dev}:{stat.st_ino}" for stat, _ in found}
+        gone = [key for key in self._cursors if key not in there]
+        for key in gone[: max(len(gone) - GONE, 0)]:
+            del self._cursors[key]
+        return [(f"{stat.st_dev}:{stat.st_ino}", path, stat) for stat, path in found]
 
 
-def _read(path: Path, cursor: Cursor) -> Piece | None:
-    """The next whole lines of a file, or None when there are none; a file that shrank is begun again."""
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            offset = 0 if size < cursor.offset else cursor.offset
-            file.seek(offset)
-            data = file.read(PIECE)
-    except FileNotFoundError:
-        return None
-    data = data[: data.rfind(b"\n") + 1]
-    if not data:
-        if size - offset >= PIECE:
-            raise csv.Error(f"a line of {path} is longer than {PIECE} bytes")
-        return None
-    text = data.decode("utf-8-sig" if offset == 0 else "utf-8")
-    lines = [line.rstrip("\r") for line in text.split("\n")]
-    header = lines.pop(0) if offset == 0 else cursor.header
-    rows = csv.DictReader(lines, fieldnames=next(csv.reader([header])), restval="")
-    return Piece([row for row in rows if any(row.values())], Cursor(offset + len(data), header))
-
-
-def _load(path: Path) -> dict[str, Cursor]:
-    try:
-        return {key: Cursor(int(c[0]), str(c[1])) for key, c in orjson.loads(path.read_bytes()).items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, IndexError, AttributeError) as error:
-        _LOG.warning("%s is not usable, files are read from their beginning: %s", path, error)
-        return {}
+def _format(path: Path) -> Format:
+    """By the ending, a ``.gz`` or a rotation's number aside; CSV where it says nothing."""
+    for ending in reversed(path.suffixes):
+        if ending in _ENDINGS:
+            return _ENDINGS[ending]
+    return "csv"

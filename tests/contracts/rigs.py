@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any, Protocol
 
 import aiomqtt
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import uvicorn
 from fastapi import FastAPI, Response
 
@@ -31,6 +34,8 @@ from autoheal.sources.mqtt import Mqtt
 from autoheal.sources.mqtt_link import Broker
 from autoheal.sources.prometheus import Pace, Prometheus, Server
 from autoheal.sources.scrape import Scrape
+from autoheal.sources.sql import Query, Sql
+from autoheal.sources.sql_database import Database
 from autoheal.telemetry import Telemetry
 from autoheal.telemetry.values import from_unix
 from tests.contracts.proxy import Mood, Proxy, between
@@ -73,9 +78,10 @@ class FilesRig:
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
     first: Verdict | None = None
+    ending: str = "csv"
 
     def source(self) -> Files:
-        where = self.folder / "in" / "*.csv"
+        where = self.folder / "in" / f"*.{self.ending}"
         return Files(
             "tried",
             path=str(where),
@@ -108,6 +114,123 @@ class FilesRig:
             gone.rename(inside)
         else:
             self._append("9\n")  # the rest of the half line, which is no good row
+
+
+@dataclass
+class JsonLinesRig(FilesRig):
+    """The same as JSON lines."""
+
+    ending: str = "jsonl"
+
+    def _append(self, text: str) -> None:
+        file = next(f / "rows.jsonl" for f in (self.folder / "in", self.folder / "gone") if f.exists())
+        with file.open("a") as out:
+            out.write(text)
+
+    async def feed(self, *numbers: int) -> None:
+        self._append("".join(orjson.dumps(row(n)).decode() + "\n" for n in numbers))
+
+
+@dataclass
+class ParquetRig(FilesRig):
+    """A file for each feed. ``half``: one that is being written."""
+
+    ending: str = "parquet"
+    count: int = 0
+
+    def _put(self, data: bytes) -> Path:
+        folder = next(f for f in (self.folder / "in", self.folder / "gone") if f.exists())
+        self.count += 1
+        file = folder / f"{self.count}.parquet"
+        file.write_bytes(data)
+        return file
+
+    async def feed(self, *numbers: int) -> None:
+        rows = [{"id": n, "time": BASE + n, "version": "v1", "prediction": "yes"} for n in numbers]
+        buffer = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(rows), buffer)
+        self._put(buffer.getvalue().to_pybytes())
+
+    async def turn(self, mood: Mood) -> None:
+        inside, gone = self.folder / "in", self.folder / "gone"
+        if mood == "away":
+            inside.rename(gone)
+        elif mood in {"half", "slow"}:
+            self.part = self._put(b"PAR1" + b"\x00" * 50)
+        elif mood == "garbage":
+            self._put(b"nonsense" * 20)
+        elif gone.exists():
+            gone.rename(inside)
+        else:
+            self.part.unlink()
+
+
+@dataclass
+class SqlRig:
+    """A table in a SQLite file. ``slow``: another process holds the lock; ``half``: the table is not there yet."""
+
+    folder: Path
+    clock: Clock = field(default_factory=SystemClock)
+    first: Verdict | None = None
+    holder: sqlite3.Connection | None = None
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "rows.db"
+
+    def open(self) -> sqlite3.Connection:
+        gone = self.folder / "gone.db"
+        return sqlite3.connect(gone if gone.exists() else self.path, isolation_level=None)
+
+    def source(self) -> Sql:
+        database = Database(f"sqlite:///{self.path}", timeout=0.1)
+        query = Query("SELECT * FROM rows", "arrived", overlap=3, page=2)
+        return Sql(
+            "tried",
+            database=database,
+            query=query,
+            spec=SPEC,
+            holds="predictions",
+            state_file=self.folder / "s.json",
+            every=0.02,
+        )
+
+    def make(self) -> None:
+        self.path.touch()
+        with closing(self.open()) as db:
+            db.execute("CREATE TABLE rows (arrived INTEGER PRIMARY KEY, id, time, version, prediction)")
+
+    async def feed(self, *numbers: int) -> None:
+        if self.holder is not None:
+            self.holder.rollback()
+            self.holder = None
+        for n in numbers:
+            with (
+                contextlib.suppress(sqlite3.OperationalError, sqlite3.DatabaseError),
+                closing(self.open()) as db,
+            ):
+                insert = "INSERT INTO {} (id, time, version, prediction) VALUES (?, ?, 'v1', 'yes')"
+                for table in ("rows", "hidden"):
+                    with contextlib.suppress(sqlite3.OperationalError):
+                        db.execute(insert.format(table), (n, BASE + n))
+
+    async def turn(self, mood: Mood) -> None:
+        if mood == "away":
+            self.path.rename(self.folder / "gone.db")
+        elif mood == "slow":
+            self.holder = self.open()
+            self.holder.execute("BEGIN EXCLUSIVE")
+        elif mood == "half":
+            with closing(self.open()) as db:
+                db.execute("ALTER TABLE rows RENAME TO hidden")
+        elif mood == "garbage":
+            self.path.rename(self.folder / "gone.db")
+            self.path.write_bytes(bytes(range(256)) * 20)
+        elif (gone := self.folder / "gone.db").exists():
+            gone.replace(self.path)
+        else:
+            with contextlib.suppress(sqlite3.OperationalError), closing(self.open()) as db:
+                db.execute("ALTER TABLE hidden RENAME TO rows")
 
 
 @dataclass
@@ -275,12 +398,19 @@ class MqttRig:
         self.proxy.turn(mood)
 
 
+FILES: dict[str, type[FilesRig]] = {"files": FilesRig, "jsonl": JsonLinesRig, "parquet": ParquetRig}
+
+
 @asynccontextmanager
 async def rig(kind: str, folder: Path, telemetry: Telemetry) -> AsyncIterator[Rig]:
     """The rig of one source, its world in good order."""
-    if kind == "files":
+    if kind in FILES:
         (folder / "in").mkdir()
-        yield FilesRig(folder)
+        yield FILES[kind](folder)
+    elif kind == "sql":
+        table = SqlRig(folder)
+        table.make()
+        yield table
     elif kind == "http_push":
         push = PushRig(telemetry)
         await push.start()

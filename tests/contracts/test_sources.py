@@ -23,13 +23,13 @@ from autoheal.domain.names import Verdict
 from autoheal.sources.contract import Intake
 from autoheal.telemetry import Telemetry
 from tests.contracts.proxy import Mood
-from tests.contracts.rigs import SPEC, Rig, rig
+from tests.contracts.rigs import BASE, SPEC, Rig, rig
 from tests.contracts.servers import eventually
 
-REMEMBERS = ["files", "http_push", "prometheus", "mqtt"]
-ASKS = ["files", "scrape", "prometheus", "mqtt"]
-TALKS_TO_A_SERVER = ["scrape", "prometheus", "mqtt"]
-EVERY = ["files", "http_push", "scrape", "prometheus", "mqtt"]
+REMEMBERS = ["files", "jsonl", "parquet", "sql", "http_push", "prometheus", "mqtt"]
+ASKS = ["files", "jsonl", "parquet", "sql", "scrape", "prometheus", "mqtt"]
+TALKS_TO_A_SERVER = ["sql", "scrape", "prometheus", "mqtt"]
+EVERY = ["files", "jsonl", "parquet", "sql", "http_push", "scrape", "prometheus", "mqtt"]
 
 
 @dataclass
@@ -129,6 +129,21 @@ async def test_doubled_late_and_disordered_rows_are_stored_once(bench: Bench) ->
     assert len(bench.stored()) == 6
 
 
+@of(["files", "jsonl", "parquet", "sql", "http_push", "mqtt"])
+async def test_a_senders_clock_may_be_wrong(bench: Bench) -> None:
+    """A row is of the time that it says, years ahead or behind; nothing that comes after it is lost by that."""
+    async with bench.running():
+        await bench.ready()
+        await bench.rig.feed(2)
+        await bench.rig.feed(40_000_000)
+        await bench.rig.feed(3, 1)
+        await bench.has(1, 2, 3, 40_000_000)
+    with closing(sqlite3.connect(bench.path)) as db:
+        times = dict(db.execute("SELECT id, time FROM predictions"))
+    assert times == {f"{n}": BASE + n for n in (1, 2, 3, 40_000_000)}
+    assert not [f for f in bench.findings if f.verdict is Verdict.BREACH]
+
+
 @of(ASKS)
 async def test_its_server_dies_and_returns(bench: Bench) -> None:
     async with bench.running():
@@ -170,7 +185,7 @@ async def test_its_server_talks_nonsense_or_not_at_all(bench: Bench, mood: Mood)
         await bench.says(Verdict.OK)
 
 
-@of(["files", "http_push"])
+@of(["files", "jsonl", "parquet", "http_push"])
 @pytest.mark.parametrize("mood", ["slow", "half", "garbage"])
 async def test_its_sender_talks_nonsense_or_stops_in_the_middle(bench: Bench, mood: Mood) -> None:
     async with bench.running():

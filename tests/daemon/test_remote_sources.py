@@ -11,8 +11,10 @@ from autoheal.daemon.settings import DaemonSettings, load
 from autoheal.domain.names import ModelName, Task
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import ConfigError
+from autoheal.sources.files import Files
 from autoheal.sources.mqtt import Mqtt
 from autoheal.sources.prometheus import Pace, Prometheus
+from autoheal.sources.sql import Query, Sql
 
 MODELS = {ModelName(n): ModelSpec(ModelName(n), Task.REGRESSION) for n in ("fraud", "bike")}
 HEAD = "version: 1\nkind: daemon\nname: prod\nsources:\n"
@@ -53,6 +55,42 @@ def test_settings_become_sources(tmp_path: Path) -> None:
     assert (plain.broker.port, plain.broker.client_id, plain.broker.keep) == (1884, "one", 3600)
     assert plain.broker.tls is None
     assert [(t.template, t.kind) for t in plain.topics] == [("x/{model}", None)]
+
+
+def test_a_table_and_files_become_sources(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        '{name: t, kind: sql, url: "sqlite:///in/labels.db", model: fraud, query: " SELECT 1 AS at; ", watermark: at,'
+        " overlap: 1h, rows: 7, as: predictions, columns: {id: x}}",
+        '{name: u, kind: sql, url: "postgresql+psycopg://db/x", username: heal, password_file: pw, model: fraud,'
+        ' query: "with a as (select 1) select * from a", watermark: at}',
+        "{name: f, kind: files, path: in/*.log, model: fraud, as: records, format: jsonl}",
+    )
+    table, other, files = parts.sources(found, MODELS)
+    assert isinstance(table, Sql)
+    assert isinstance(other, Sql)
+    assert isinstance(files, Files)
+    assert table.database.url == f"sqlite:///{tmp_path}/in/labels.db"
+    assert table.query == Query("SELECT 1 AS at", "at", 3600.0, 7)
+    assert (table.holds, table.columns, table.every) == ("predictions", {"id": "x"}, 30.0)
+    assert (other.database.username, other.database.password_file) == ("heal", tmp_path / "pw")
+    assert (files.format, files.holds, files.path) == ("jsonl", "records", f"{tmp_path}/in/*.log")
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ('url: "labels.db", query: "select 1"', "begins with a dialect"),
+        ('url: "mysql://u:secret@db/x", query: "select 1"', "holds no password"),
+        ('url: "sqlite:///x", query: "select 1; drop table x"', "one SELECT"),
+        ('url: "sqlite:///x", query: "delete from x"', "one SELECT"),
+    ],
+)
+def test_a_table_that_cannot_work_is_refused(tmp_path: Path, part: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        settings(tmp_path, f"{{name: t, kind: sql, model: fraud, watermark: at, {part}}}")
+    assert said in str(refused.value)
+    assert "secret@" not in str(refused.value)
 
 
 PROM = '{{name: p, kind: prometheus, url: "http://prom", map: {{a: up}}{}}}'

@@ -1,0 +1,221 @@
+"""The part of the daemon's settings file that names its sources. Pure; read by ``settings``, made real by ``parts``.
+
+Paths of files are relative to the settings file (``absolute``). What surprises: no secret is ever written here, each is
+named by the file that holds it, and a URL with a password in it is refused.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from autoheal.domain.durations import Duration, parse_duration
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpPush(Strict):
+    name: str = "push"
+    kind: Literal["http_push"]
+
+
+class Scrape(Strict):
+    """``map`` names our metric and the page's: latency_p95_ms, error_rate, requests_per_s."""
+
+    name: str
+    kind: Literal["scrape"]
+    url: str
+    model: str
+    every: Duration = parse_duration("15s")
+    timeout: Duration = parse_duration("5s")
+    map: dict[str, str] = {}
+
+
+class Files(Strict):
+    """CSV, JSON lines and Parquet files by glob; new rows are read as they appear."""
+
+    name: str
+    kind: Literal["files"]
+    path: str
+    model: str
+    holds: Literal["predictions", "outcomes", "records"] = Field(alias="as", default="outcomes")
+    format: Literal["csv", "jsonl", "parquet"] | None = None
+    every: Duration = parse_duration("10s")
+    columns: dict[str, str] = {}
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class TlsSettings(Strict):
+    """Whom to trust (``ca_file``; else the system), and our own certificate where the server wants one."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class Remote(Strict):
+    """What sources with a server of their own share. Secrets are named by file and never written here."""
+
+    name: str
+    url: str
+    username: str = ""
+    password_file: Path | None = None
+    tls: TlsSettings | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _without_secrets(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if "@" in parts.netloc:
+            raise ValueError("a url holds no user and password: write username and password_file")
+        if not parts.hostname or (parts.port or 1) < 1:
+            raise ValueError("a url needs a host: http://127.0.0.1:9090, mqtt://127.0.0.1:1883")
+        return url
+
+    @model_validator(mode="after")
+    def _whole(self) -> Remote:
+        if self.password_file is not None and not self.username:
+            raise ValueError("password_file needs username")
+        return self
+
+
+class Prometheus(Remote):
+    """``map`` names our metric and a PromQL query; ``model``, or ``model_label`` for one query about many models."""
+
+    kind: Literal["prometheus"]
+    model: str | None = None
+    model_label: str = ""
+    map: dict[str, str] = Field(min_length=1)
+    bearer_file: Path | None = None
+    every: Duration = parse_duration("15s")
+    step: Duration = parse_duration("15s")
+    timeout: Duration = parse_duration("10s")
+    backfill: Duration = parse_duration("6h")
+    late: Duration = parse_duration("1m")
+    stale: Duration = parse_duration("5m")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Prometheus:
+        if (self.model is None) == (not self.model_label):
+            raise ValueError("write model, or model_label: the label that names the model")
+        if self.bearer_file is not None and self.username:
+            raise ValueError("write bearer_file or username, not both")
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError("url begins with http:// or https://")
+        if min(self.every, self.step, self.timeout) <= timedelta():
+            raise ValueError("every, step and timeout are longer than nothing")
+        return self
+
+
+class MqttTopics(Strict):
+    """Templates with one level ``{model}``; ``records`` is for records of any kind."""
+
+    predictions: str | None = None
+    outcomes: str | None = None
+    metrics: str | None = None
+    records: str | None = None
+
+
+class Mqtt(Remote):
+    """``mqtt://`` or ``mqtts://``. ``keep`` is how long the broker keeps our messages while the daemon is away."""
+
+    kind: Literal["mqtt"]
+    topics: MqttTopics = MqttTopics(
+        predictions="autoheal/{model}/predictions",
+        outcomes="autoheal/{model}/outcomes",
+        metrics="autoheal/{model}/metrics",
+    )
+    share: str = Field(default="", pattern=r"^[^/+#]*$")
+    client_id: str = Field(default="", max_length=200)
+    keep: Duration = parse_duration("7d")
+    keepalive: Duration = parse_duration("10s")
+    in_flight: int = Field(default=256, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Mqtt:
+        if not self.url.startswith(("mqtt://", "mqtts://")):
+            raise ValueError("url begins with mqtt:// or mqtts://")
+        if not 1 <= self.keepalive.total_seconds() <= 3600 or self.keep.total_seconds() > 2**32 - 2:
+            raise ValueError("keepalive is 1s to 1h, keep at most 100 years")
+        return self
+
+
+class Sql(Strict):
+    """Rows of a query, followed by a watermark column. ``url`` is SQLAlchemy's, without a password."""
+
+    name: str
+    kind: Literal["sql"]
+    url: str
+    username: str = ""
+    password_file: Path | None = None
+    model: str
+    query: str = Field(min_length=1)
+    watermark: str = Field(min_length=1)
+    holds: Literal["predictions", "outcomes", "records"] = Field(alias="as", default="outcomes")
+    columns: dict[str, str] = {}
+    every: Duration = parse_duration("30s")
+    overlap: Duration = parse_duration("5m")
+    timeout: Duration = parse_duration("30s")
+    rows: int = Field(default=5_000, ge=1, le=100_000)
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if "://" not in url:
+            raise ValueError("a url begins with a dialect: sqlite:///labels.db, postgresql+psycopg://host/db")
+        if parts.password:
+            raise ValueError("a url holds no password: write username and password_file")
+        return url
+
+    @field_validator("query")
+    @classmethod
+    def _one_query(cls, query: str) -> str:
+        query = query.strip().removesuffix(";")
+        if ";" in query or not query.lower().startswith(("select", "with")):
+            raise ValueError("query is one SELECT, without a semicolon")
+        return query
+
+
+class Alertmanager(Strict):
+    """``POST /v1/alertmanager``: alerts about models, known by their labels."""
+
+    name: str = "alertmanager"
+    kind: Literal["alertmanager"]
+    model_label: str = "model"
+    source_label: str = "autoheal_source"
+    upstream_label: str = "upstream"
+    subject_label: str = "alertname"
+    severity_label: str = "severity"
+    critical: tuple[str, ...] = ("critical", "page", "error")
+    forget: Duration = parse_duration("12h")
+
+
+SourceSettings = Annotated[HttpPush | Scrape | Files | Sql | Prometheus | Mqtt, Field(discriminator="kind")]
+
+
+def absolute(source: SourceSettings, base: Path) -> SourceSettings:
+    """A source whose files are found wherever the daemon was started."""
+    if isinstance(source, Files):
+        return source.model_copy(update={"path": str(base / source.path)})
+    if isinstance(source, Sql):
+        path = source.url.removeprefix("sqlite:///")
+        there = {} if path == source.url or path.startswith("/") else {"url": f"sqlite:///{base / path}"}
+        return source.model_copy(update=there | _files(source, base))
+    if isinstance(source, Remote):
+        tls = source.tls and source.tls.model_copy(update=_files(source.tls, base))
+        return source.model_copy(update={"tls": tls} | _files(source, base))
+    return source
+
+
+def _files(part: Strict, base: Path) -> dict[str, Path]:
+    return {name: base / path for name, path in part if name.endswith("_file") and path is not None}

@@ -1,0 +1,102 @@
+"""The one module that knows SQLAlchemy: asks a database for the next rows of a query, read only. Synchronous.
+
+Called by ``sql`` in a thread; loads an extra. SQLAlchemy and not DuckDB: it reaches what people have (PostgreSQL, MySQL,
+SQL Server, Oracle, SQLite, and DuckDB itself) through the drivers they have, while DuckDB reads others' databases by
+extensions that it fetches from the network at run time. What surprises: SQLite is opened read only, since it would else
+make the file that it does not find.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from autoheal.errors import AutohealError
+from autoheal.sources.secret import read_secret
+from autoheal.sources.sql_cursor import Mark
+
+#: How each driver is told to give up, by dialect and driver; others are left to their own settings.
+_PATIENCE: Mapping[str, tuple[str, ...]] = {
+    "postgresql+pg8000": ("timeout",),
+    "mysql+pymysql": ("connect_timeout", "read_timeout"),
+    "mssql+pyodbc": ("timeout",),
+}
+
+
+class SqlError(AutohealError):
+    """The database gave no rows; the sentence says why."""
+
+
+@dataclass(slots=True)
+class Database:
+    """``timeout`` in seconds is for one question, as far as the driver can keep it."""
+
+    url: str
+    username: str = ""
+    password_file: Path | None = None
+    timeout: float = 30.0
+    _engine: Any = field(default=None)
+    _password: str | None = field(default=None)
+
+    def rows(self, query: str, watermark: str, since: Mark | None, most: int) -> list[dict[str, Any]]:
+        """Up to ``most`` rows with a watermark from ``since`` on, the smallest first. Raises ``SqlError``."""
+        sa = _sqlalchemy()
+        column = sa.column(watermark)
+        asked = sa.select(sa.text("*")).select_from(sa.text(f"({query}) AS autoheal_rows"))
+        asked = asked.where(column.is_not(None) if since is None else column >= since)
+        try:
+            with self._connected(sa).connect() as connection:
+                found = connection.execute(asked.order_by(column).limit(most))
+                return [dict(row) for row in found.mappings()]
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            self.close()
+            said = " ".join(str(getattr(error, "orig", None) or error).split())
+            raise SqlError(f"{type(error).__name__}: {said}"[:300]) from None
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _connected(self, sa: Any) -> Any:
+        """An engine that keeps no connection between rounds; a new one when the password changed."""
+        password = read_secret(self.password_file) if self.password_file else None
+        if self._engine is None or password != self._password:
+            self.close()
+            self._password = password
+            self._engine = self._made(sa, password)
+        return self._engine
+
+    def _made(self, sa: Any, password: str | None) -> Any:
+        url = sa.make_url(self.url)
+        if self.username:
+            url = url.set(username=self.username, password=password)
+        if url.get_backend_name() == "sqlite":
+            path = quote(str(url.database))
+
+            def creator() -> sqlite3.Connection:
+                return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=self.timeout)
+
+            return sa.create_engine("sqlite://", creator=creator, poolclass=sa.pool.NullPool)
+        patience: dict[str, Any] = dict.fromkeys(
+            _PATIENCE.get(url.drivername, ()), max(round(self.timeout), 1)
+        )
+        if url.drivername in {"postgresql", "postgresql+psycopg", "postgresql+psycopg2"}:
+            limit = f"-c statement_timeout={round(self.timeout * 1000)}"
+            patience = {"connect_timeout": max(round(self.timeout), 2), "options": limit}
+        options = {"postgresql_readonly": True} if url.get_backend_name() == "postgresql" else {}
+        return sa.create_engine(
+            url, connect_args=patience, poolclass=sa.pool.NullPool, execution_options=options
+        )
+
+
+def _sqlalchemy() -> Any:
+    try:
+        import sqlalchemy  # noqa: PLC0415 - 0.2 s, for those who have such a source
+    except ImportError:
+        raise SqlError("a source of kind sql needs SQLAlchemy: pip install 'autoheal[sql]'") from None
+    return sqlalchemy
