@@ -78,31 +78,31 @@ def distance(reference: Ordered, window: Floats) -> float:
     """D between the reference and a window, sorted and finite, at least one value."""
     if not window.size:
         raise ValueError("the window holds no finite value")
-    ours = reference.coarse_shares
-    theirs = window.searchsorted(reference.coarse, "right") / window.size
+    ours, size = reference.coarse_shares, window.size
+    theirs = window.searchsorted(reference.coarse, "right") / size
     best = float(np.abs(ours - theirs).max())
-    ours_before, theirs_before = _before(ours, theirs)
+    ours_before, theirs_before = _before(ours, 0.0), _before(theirs, 0.0)
     blocks = _worth(best, ours_before, ours, theirs_before, theirs)
+    if not blocks.size:
+        return best
     ours_before, theirs_before = ours_before[blocks], theirs_before[blocks]
     ours = reference.fine_shares[blocks]
-    theirs = window.searchsorted(reference.fine[blocks].ravel(), "right").reshape(ours.shape) / window.size
-    best = max(best, float(np.abs(ours - theirs).max(initial=0.0)))
-    ours_before = np.column_stack([ours_before, ours[:, :-1]])
-    theirs_before = np.column_stack([theirs_before, theirs[:, :-1]])
-    runs = _worth(best, ours_before.ravel(), ours.ravel(), theirs_before.ravel(), theirs.ravel())
+    theirs = window.searchsorted(reference.fine[blocks].ravel(), "right").reshape(ours.shape) / size
+    best = max(best, float(np.abs(ours - theirs).max()))
+    runs = _worth(best, _before(ours, ours_before), ours, _before(theirs, theirs_before), theirs)
     return max(best, _finest(reference, window, blocks[runs // FINE] * FINE + runs % FINE))
 
 
-def _before(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:
-    """Shares before each block: those at the end of the one before it."""
-    shifted = np.zeros((2, len(ours)))
-    shifted[0, 1:], shifted[1, 1:] = ours[:-1], theirs[:-1]
-    return shifted[0], shifted[1]
+def _before(ends: Floats, first: Floats | float) -> Floats:
+    """Shares before each run of a row: those at the end of the one before it."""
+    shifted = np.empty_like(ends)
+    shifted[..., 0], shifted[..., 1:] = first, ends[..., :-1]
+    return shifted
 
 
 def _worth(best: float, ours_before: Floats, ours: Floats, theirs_before: Floats, theirs: Floats) -> Ints:
     """Which runs may hold a difference above the best one."""
-    return np.flatnonzero(np.maximum(ours - theirs_before, theirs - ours_before) > best)
+    return (np.maximum(ours - theirs_before, theirs - ours_before) > best).ravel().nonzero()[0]
 
 
 def _finest(reference: Ordered, window: Floats, runs: Ints) -> float:

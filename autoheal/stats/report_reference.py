@@ -50,7 +50,8 @@ class Tables:
 class Prepared:
     """A reference made ready.
 
-    ``counts`` (columns, bins): value bins or levels, padding, out of range or other levels, missing. ``at_grid`` and
+    ``counts`` (columns, bins): value bins or levels, padding, out of range or other levels, missing; ``rows`` (columns,
+    1): their sums; ``shares``: counts / rows. ``at_grid`` and
     ``steps`` (numeric columns, grid): shares of the finite rows at or below each grid point, and of those in its cell
     that are spread over several values.
     ``values``: the finite values of each numeric column, sorted (None: it has none); or nothing was kept.
@@ -59,6 +60,8 @@ class Prepared:
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     counts: Ints
+    rows: Ints
+    shares: Floats
     binned: NDArray[np.bool_]
     probe: Probe
     at_grid: Floats
@@ -74,7 +77,16 @@ class Prepared:
     @property
     def size(self) -> int:
         """Bytes held in arrays."""
-        arrays = [self.counts, self.binned, self.probe.places, self.at_grid, self.steps, self.tables.bin]
+        arrays = [
+            self.counts,
+            self.rows,
+            self.shares,
+            self.binned,
+            self.probe.places,
+            self.at_grid,
+            self.steps,
+            self.tables.bin,
+        ]
         return sum(a.nbytes for a in arrays) + sum(r.size for r in self.values or () if r is not None)
 
 
@@ -104,11 +116,15 @@ def prepare(
     width = max([places.bins, *(len(names) + 2 for names in chosen)])
     tables = _tables([c.names for c in held.values()], chosen, width)
     looked = look(places, columns)
+    counts = tally(tables, looked, codes, width).counts
+    rows = counts.sum(axis=1, keepdims=True)
     at_grid = looked.at_grid / np.maximum(looked.finite, 1)[:, None]
     return Prepared(
         numeric=tuple(numeric),
         categorical=tuple(held),
-        counts=tally(tables, looked, codes, width).counts,
+        counts=counts,
+        rows=rows,
+        shares=counts / rows,
         binned=np.array([b is not None for b in bins] + [True] * len(held), dtype=np.bool_),
         probe=places,
         at_grid=at_grid,
