@@ -1,10 +1,12 @@
 """How surprising is a value beside its own past: ranks inside, a fitted tail outside. Pure.
 
 For each row in time order the p-value of its size among the sizes of the last thousand rows before it. Below the
-98% quantile that is the rank; above it a Pareto tail whose index is Hill's estimate (Hill 1975), held near a light tail
-by a few imagined rows, so that ten excesses do not decide alone (peaks over threshold, after Siffer, Fouque, Termier &
-Largouet, "Anomaly detection in streams with extreme value theory", 2017). What is entered into the past is cut where
-p = e^-8: an outage must not teach the detector that outages are usual at once, but ten of a kind do.
+98% quantile that is the rank; above it a Pareto tail (peaks over threshold, after Siffer, Fouque, Termier & Largouet,
+"Anomaly detection in streams with extreme value theory", 2017; Hill 1975). Its index is not known but estimated, from
+twenty excesses and ten imagined ones of a light tail, and the p-value is the predictive one under that posterior
+(Arnold & Press, "Bayesian estimation and prediction for Pareto data", 1989): putting the estimate in as if it were the
+truth promises too much just where alarms are decided. What is entered into the past is cut where p = e^-8: an outage
+must not teach the detector that outages are usual at once, but ten of a kind do.
 
 Sizes are >= 0, NaN where nothing is known. Answers are ``-ln p`` >= 0, and 0 while fewer than 30 sizes are known.
 """
@@ -25,7 +27,7 @@ PAST = 1000
 LEAST_PAST = 30
 TOP_SHARE = 0.02
 LEAST_TOP = 5
-PRIOR_INDEX = 0.2  # between an exponential and a normal tail above the 98% quantile
+PRIOR_INDEX = 0.15  # about that of a normal tail above the 98% quantile
 PRIOR_ROWS = 10
 CUT = 8.0
 MOST_EXCESS = 5.0
@@ -76,9 +78,10 @@ class Past:
         if size <= edge:
             return -math.log(max((n - bisect_left(known, size) + 1) / (n + 1), share)), size
         excess = sum(min(math.log(max(s, edge)) - math.log(edge), MOST_EXCESS) for s in known[-top:])
-        index = (PRIOR_INDEX * PRIOR_ROWS + excess) / (PRIOR_ROWS + top)
-        nats = -math.log(share) + (math.log(size) - math.log(edge)) / index
-        cut = edge * math.exp(index * max(CUT + math.log(share), 0.0))
+        # log(size / edge) is exponential with a Gamma posterior of rate: its predictive tail is (1 + y / total)^-rows.
+        rows, total = PRIOR_ROWS + top, PRIOR_INDEX * PRIOR_ROWS + excess
+        nats = -math.log(share) + rows * math.log1p((math.log(size) - math.log(edge)) / total)
+        cut = edge * math.exp(total * math.expm1(max(CUT + math.log(share), 0.0) / rows))
         return min(nats, MOST), min(size, cut)
 
 
