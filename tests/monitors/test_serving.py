@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from autoheal.domain.names import Severity, Verdict
+from autoheal.monitors import dump_states, load_states
+from autoheal.monitors.serving import ServingOptions
 from autoheal.monitors.view import Series
+from tests.monitors.conftest import Build
 
 
 def lived(build: Any, n: int = 300, **options: Any) -> Any:
@@ -71,16 +79,27 @@ def test_a_roll_back_is_not_blamed_for_what_it_mended(build: Any) -> None:
 
 def test_absence_is_an_alarm_of_its_own_and_no_data_to_the_others(build: Any) -> None:
     feed = lived(build)
-    assert feed.look(wait=540)["serving/absent"].verdict is Verdict.OK
-    last = feed.now - 540
-    found = feed.look(wait=120)
-    said = found["serving/absent"]
-    assert (said.verdict, said.severity) == (Verdict.BREACH, Severity.CRITICAL)
+    assert feed.look(wait=280)["serving/absent"].verdict is Verdict.OK
+    last = feed.now - 280
+    said = feed.look(wait=40)["serving/absent"]
+    assert (said.verdict, said.severity) == (Verdict.BREACH, Severity.CRITICAL), (
+        "a regular feed, three intervals"
+    )
     assert said.started_at is not None
     assert said.started_at.timestamp() == last
+    found = feed.look(wait=340)
     assert {found[f"serving/{s}"].verdict for s in ("latency", "errors", "traffic")} == {Verdict.NO_DATA}
     build.live(feed, 1)
     assert feed.look()["serving/absent"].verdict is Verdict.OK
+
+
+def test_an_irregular_feed_is_waited_for_longer(build: Any) -> None:
+    feed = lived(build, 0)
+    for _ in range(60):
+        feed.step = float(build.rng.exponential(60.0))
+        build.live(feed, 1)
+    assert feed.look(wait=500)["serving/absent"].verdict is Verdict.OK
+    assert feed.look(wait=3000)["serving/absent"].verdict is Verdict.BREACH
 
 
 def test_absence_after_a_stated_time(build: Any) -> None:
@@ -134,3 +153,225 @@ def test_traffic_that_drops_or_explodes(build: Any) -> None:
 def test_nothing_yet(build: Any) -> None:
     found = build.feed("serving").look()
     assert {f.verdict for p, f in found.items() if p != "serving/monitor"} == {Verdict.NOT_YET}
+
+
+WEEK = 7 * 86_400.0
+#: A Monday 00:00 UTC.
+MONDAY = 1_300_060_800.0
+
+
+class Scraped:
+    """A service whose metrics are scraped every five minutes and that pushes no rows."""
+
+    def __init__(self, build: Any, **options: Any) -> None:
+        self.feed = build.feed("serving", **options)
+        self.feed.now = self.feed.since = MONDAY
+        self.feed.reference = None
+        self.rng = build.rng
+        self.samples: dict[str, list[tuple[float, float]]] = {}
+
+    def live(self, hours: float, *, every: int = 12, **levels: float) -> dict[str, Any]:
+        """Days and weekends, noise of a tenth; a look every hour; what the last one found."""
+        found: dict[str, Any] = {}
+        for i in range(round(hours * 12)):
+            self.feed.now += 300.0
+            hour, day = self.feed.now % 86_400 / 3_600, (self.feed.now - MONDAY) % WEEK // 86_400
+            usual = np.exp(0.4 * np.sin(hour / 24 * 2 * np.pi)) * (0.7 if day >= 5 else 1.0)
+            for name, level in levels.items():
+                noisy = level * usual * float(np.exp(self.rng.normal(0, 0.1)))
+                self.samples.setdefault(name, []).append((self.feed.now, noisy))
+            if i % every == every - 1:
+                newest = {name: np.array(pairs[-300:]) for name, pairs in self.samples.items()}
+                self.feed.metrics = {name: Series(pairs[:, 0], pairs[:, 1]) for name, pairs in newest.items()}
+                found = self.feed.look()
+        return found
+
+
+HEALTHY = {"latency_p95_ms": 50.0, "requests_per_s": 200.0, "gpu": 3.0}
+
+
+@pytest.fixture(scope="module")
+def month() -> Scraped:
+    """Four weeks of habit."""
+    service = Scraped(Build(np.random.default_rng(8)), metrics=("gpu",), slo={"errors": "99.9%"})
+    service.live(24 * 28, **HEALTHY)
+    return service
+
+
+@pytest.fixture
+def known(month: Scraped) -> Scraped:
+    return copy.deepcopy(month)
+
+
+def test_habit_says_what_is_usual_on_a_tuesday(known: Scraped) -> None:
+    found = known.live(38, **HEALTHY)
+    for name in ("latency", "traffic", "gpu"):
+        said = found[f"serving/{name}"]
+        assert said.verdict is Verdict.OK, said.detail
+        assert "times its usual Tuesday 13:00 UTC" in said.detail
+        assert said.effect < 0.3
+
+
+def test_a_shift_against_the_habit_and_its_end(known: Scraped) -> None:
+    found = known.live(30, **(HEALTHY | {"latency_p95_ms": 75.0, "requests_per_s": 90.0}))
+    for name, effect in (("latency", 0.5), ("traffic", 1.2)):
+        said = found[f"serving/{name}"]
+        assert (said.verdict, said.severity) == (Verdict.BREACH, Severity.WARNING), said.detail
+        assert said.level in ("notify", "act")
+        assert said.effect == pytest.approx(effect, abs=0.4)
+        assert said.started_at is not None
+    assert found["serving/gpu"].verdict is Verdict.OK
+    found = known.live(3, **HEALTHY)
+    assert {found[f"serving/{n}"].verdict for n in ("latency", "traffic")} == {Verdict.OK}
+
+
+def test_ten_minutes_are_enough_for_a_spike(known: Scraped) -> None:
+    known.live(14, **HEALTHY)
+    said = known.live(1 / 4, every=3, **(HEALTHY | {"latency_p95_ms": 400.0}))["serving/latency"]
+    assert (said.verdict, said.severity) == (Verdict.BREACH, Severity.WARNING)
+    assert "spike of five minutes: p95" in said.detail
+    said = known.live(1, every=6, **HEALTHY)["serving/latency"]
+    assert said.verdict is Verdict.OK
+    said = known.live(1 / 4, every=3, **(HEALTHY | {"gpu": 0.01}))["serving/gpu"]
+    assert "drop of five minutes: gpu" in said.detail
+
+
+def test_a_week_of_an_alarm_is_a_new_habit(known: Scraped) -> None:
+    for _ in range(9):
+        found = known.live(24, **(HEALTHY | {"gpu": 6.0}))
+    assert found["serving/gpu"].verdict is Verdict.NOT_YET, found["serving/gpu"].detail
+    assert "hours beside a habit" in found["serving/gpu"].detail
+
+
+def test_the_state_is_bounded_and_survives_json(known: Scraped) -> None:
+    feed = known.feed
+    written = orjson.dumps(dump_states(feed.states))
+    assert len(written) < 120_000, "three metrics"
+    again = load_states(orjson.loads(written))
+    assert orjson.loads(orjson.dumps(dump_states(again))) == orjson.loads(written)
+    feed.states = again
+    assert known.live(2, **HEALTHY)["serving/traffic"].verdict is Verdict.OK
+
+
+def test_scraped_metrics_that_stop(known: Scraped) -> None:
+    before = known.feed.now
+    found = known.feed.look(wait=800)
+    assert found["serving/absent"].verdict is Verdict.OK
+    found = known.feed.look(wait=200)
+    assert (found["serving/absent"].verdict, found["serving/absent"].severity) == (
+        Verdict.BREACH,
+        Severity.CRITICAL,
+    )
+    assert "last sample" in found["serving/absent"].detail
+    found = known.feed.look(wait=3600)
+    assert found["serving/gpu"].verdict is Verdict.NO_DATA
+    known.feed.now = before + 86_400
+    known.samples.clear()
+    assert known.live(1, **HEALTHY)["serving/absent"].verdict is Verdict.OK
+
+
+def test_an_error_budget_that_burns(known: Scraped) -> None:
+    quiet = known.live(3, **HEALTHY, error_rate=0.0)
+    assert quiet["serving/slo_errors"].verdict is Verdict.OK
+    said = known.live(1, **HEALTHY, error_rate=0.03)["serving/slo_errors"]
+    assert (said.verdict, said.severity, said.level) == (Verdict.BREACH, Severity.CRITICAL, "")
+    assert "the budget burns" in said.detail
+    said = known.live(1, **HEALTHY, error_rate=0.0)["serving/slo_errors"]
+    assert said.verdict is Verdict.OK, "the short window has recovered"
+    for _ in range(3):
+        said = known.live(24, **HEALTHY, error_rate=0.004)["serving/slo_errors"]
+    assert (said.verdict, said.severity) == (Verdict.BREACH, Severity.WARNING), said.detail
+
+
+def test_objectives_from_rows(build: Any) -> None:
+    feed = build.feed("serving", slo={"errors": 0.99, "latency": {"below": "300ms", "for": "95%"}})
+    feed.step = 10.0
+    assert feed.look()["serving/slo_errors"].verdict is Verdict.NOT_YET
+    build.live(feed, 100)
+    assert "has latency_ms" in feed.look()["serving/slo_latency"].detail
+    build.live(feed, 400, latency=[50.0] * 400)
+    found = feed.look()
+    assert {found[f"serving/slo_{s}"].verdict for s in ("errors", "latency")} == {Verdict.OK}
+    build.live(feed, 360, latency=[400.0 if i % 2 else 50.0 for i in range(360)])
+    found = feed.look()
+    assert found["serving/slo_errors"].verdict is Verdict.OK
+    assert found["serving/slo_latency"].verdict is Verdict.OK, (
+        "half of them slow are ten times five percent, not 14.4"
+    )
+    build.live(feed, 360, error="timeout")
+    found = feed.look()
+    assert found["serving/slo_errors"].severity is Severity.CRITICAL
+    assert found["serving/slo_latency"].severity is Severity.CRITICAL, "what fails does not come in time"
+    assert feed.look(wait=86_400)["serving/slo_errors"].verdict is Verdict.NO_DATA
+    feed.champion, feed.since = "v2", feed.now
+    build.live(feed, 30, latency=[50.0] * 30)
+    assert feed.look()["serving/slo_errors"].verdict is Verdict.OK, "not blamed for what it mended"
+
+
+@pytest.mark.parametrize(
+    "slo",
+    [
+        {},
+        {"errors": "100%"},
+        {"errors": 0},
+        {"latency": {"below": "300ms"}},
+        {"latency": {"below": "0s", "for": 0.9}},
+    ],
+)
+def test_objectives_that_mean_nothing_are_refused(slo: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ServingOptions.model_validate({"slo": slo})
+    with pytest.raises(ValidationError, match="watched already"):
+        ServingOptions.model_validate({"metrics": ["errors"]})
+
+
+def test_rows_make_a_habit_too(build: Any) -> None:
+    feed = build.feed("serving")
+    feed.now = feed.since = MONDAY
+    for day in range(16):
+        feed.step = 86_400 / 1_000
+        build.live(feed, 1_000, latency=build.rng.gamma(5, 2 if day < 15 else 5, 1_000).tolist())
+        found = feed.look()
+    said = found["serving/latency"]
+    assert said.verdict is Verdict.BREACH
+    assert "times its usual" in said.detail or "limit" in said.detail
+    assert "times its usual" in found["serving/traffic"].detail
+
+
+sample = st.tuples(st.floats(-1e5, 1e5), st.floats(allow_nan=True, allow_infinity=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(sample, max_size=40),
+    st.lists(sample, max_size=40),
+    st.lists(sample, max_size=40),
+    st.lists(st.tuples(st.floats(0, 1e5), st.one_of(st.none(), st.floats(0, 1e9))), max_size=30),
+)
+def test_any_samples_in_any_order_have_a_stated_outcome(
+    p95: list, rate: list, failing: list, rows: list
+) -> None:
+    build = Build(np.random.default_rng(5))
+    feed = build.feed(
+        "serving", slo={"errors": 0.99, "latency": {"below": "1s", "for": 0.9}}, metrics=["other"]
+    )
+    for second, late in rows:
+        feed.now = MONDAY + second
+        build.live(feed, 1, latency=[late])
+    feed.metrics = {
+        name: Series(MONDAY + np.array([t for t, _ in samples]), np.array([v for _, v in samples]))
+        for name, samples in (
+            ("latency_p95_ms", p95),
+            ("requests_per_s", rate),
+            ("error_rate", failing),
+            ("other", rate),
+        )
+    }
+    feed.now = MONDAY
+    for wait in (0.0, 3600.0, 86_400.0):
+        found = feed.look(wait)
+        assert found["serving/monitor"].verdict is Verdict.OK, found["serving/monitor"].detail
+    written = orjson.dumps(dump_states(feed.states))
+    assert orjson.loads(orjson.dumps(dump_states(load_states(orjson.loads(written))))) == orjson.loads(
+        written
+    )

@@ -1,22 +1,29 @@
-"""``serving``: latency, errors, traffic, and no answer at all. Pure.
+"""``serving``: latency, errors, traffic, objectives, and no answer at all. Pure.
 
 Latency and errors come from the prediction records when these carry them, else from scraped metrics. Rows from before
-the champion's time do not count there, so that a roll-back is not blamed for what it mended. The surprising part:
-``absent`` is the one subject that *breaches* on silence; all others then have no_data, which is neither good nor bad.
+the champion's time do not count there, so that a roll-back is not blamed for what it mended. A metric is judged by the
+stated limits first, then beside its habit (``usual``). The surprising part: ``absent`` is the one subject that
+*breaches* on silence; all others then have no_data, which is neither good nor bad.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from autoheal.domain.finding import Finding
-from autoheal.domain.names import Severity, Verdict
-from autoheal.monitors.contract import finding, from_unix, plain, verdict_of
+from autoheal.domain.names import Verdict
+from autoheal.monitors.contract import finding, from_unix, plain
 from autoheal.monitors.freshness import Freshness, freshness
-from autoheal.monitors.serving import errors, latency, traffic
-from autoheal.monitors.serving.options import ServingOptions, ServingState
+from autoheal.monitors.serving import absent, errors, latency, slo, traffic, usual
+from autoheal.monitors.serving.options import ServingOptions
+from autoheal.monitors.serving.slo import Counts
+from autoheal.monitors.serving.state import ServingState
 from autoheal.monitors.view import View
+
+Said = dict[str, Any]
 
 
 class Serving:
@@ -31,18 +38,11 @@ class Serving:
         self, options: ServingOptions, state: ServingState, view: View, now: datetime
     ) -> tuple[ServingState, tuple[Finding, ...]]:
         fresh = freshness(view.rows.time, view.rows.arrived, view.as_of, options.stale_after)
-        silent = fresh is None or fresh.late
-        said = {
-            "absent": _absent(options, view),
-            "latency": latency.judge(options, view, silent=silent),
-            "errors": errors.judge(options, view, silent=silent),
-            "traffic": traffic.judge(options, view),
-        }
-        if fresh is not None and fresh.late:
-            said["traffic"] = {
-                "verdict": Verdict.NO_DATA,
-                "detail": f"no prediction for {plain(fresh.silent)}",
-            }
+        state = usual.learn(options, state, view)
+        said: dict[str, Said] = {"absent": absent.judge(options, view)}
+        said |= _metrics(options, state, view, fresh)
+        state, objectives = _objectives(options, state, view, fresh)
+        said |= objectives
         since: dict[str, float] = {}
         findings = []
         for subject, what in sorted(said.items()):
@@ -51,24 +51,63 @@ class Serving:
                 since[subject] = state.since.get(subject) or first or view.as_of
                 what["started_at"] = from_unix(since[subject])
             findings.append(finding(view, self.kind, subject, now, **what))
-        return ServingState(since), tuple(findings)
+        return replace(state, since=since), tuple(findings)
 
 
-def _absent(options: ServingOptions, view: View) -> dict[str, Any]:
-    fresh: Freshness | None = freshness(
-        view.rows.time, view.rows.arrived, view.as_of, options.absent_after or options.stale_after
-    )
-    if fresh is None:
-        return {"verdict": Verdict.NOT_YET, "detail": "no prediction has arrived yet"}
-    usual = "" if fresh.interval is None else f", usual is one every {plain(fresh.interval)}"
-    severity = Severity.CRITICAL if fresh.late else Severity.NONE
-    return {
-        "verdict": verdict_of(severity),
-        "severity": severity,
-        "value": fresh.silent,
-        "reference": fresh.limit,
-        "effect": max(fresh.silent / fresh.limit - 1.0, 0.0),
-        "n": len(view.rows),
-        "first": float(view.rows.arrived.max()),
-        "detail": f"last prediction {plain(fresh.silent)} ago{usual}",
+def _metrics(
+    options: ServingOptions, state: ServingState, view: View, fresh: Freshness | None
+) -> Mapping[str, Said]:
+    """Latency, errors, traffic and the further metrics."""
+    silent = fresh is None or fresh.late
+    beside = {name: usual.judge(options, state, view, name) for name in usual.subjects(options)}
+    said = {
+        "latency": _both(latency.judge(options, view, silent=silent), beside.get("latency")),
+        "errors": errors.judge(options, view, silent=silent),
+        # Once there is a habit, it knows more than a day against days.
+        "traffic": beside.get("traffic") or traffic.judge(options, view),
     }
+    if fresh is not None and fresh.late:
+        said["traffic"] = {
+            "verdict": Verdict.NO_DATA,
+            "detail": f"no prediction for {plain(fresh.silent)}",
+        }
+    return said | {name: beside[name] or usual.missing(state, view, name) for name in options.metrics}
+
+
+def _both(limits: Said, habit: Said | None) -> Said:
+    """A limit that is broken comes first, then the habit; silence is silence."""
+    if habit is None or limits["verdict"] in (Verdict.BREACH, Verdict.NO_DATA):
+        return limits
+    if habit["verdict"] is Verdict.BREACH or limits["verdict"] is Verdict.NOT_YET:
+        return habit
+    return limits | {"detail": f"{limits['detail']}; {habit['detail']}"}
+
+
+def _objectives(
+    options: ServingOptions, state: ServingState, view: View, fresh: Freshness | None
+) -> tuple[ServingState, Mapping[str, Said]]:
+    """What is stated under ``slo``."""
+    if options.slo is None:
+        return state, {}
+    stated = {"slo_errors": options.slo.errors}
+    stated |= {"slo_latency": options.slo.latency.share if options.slo.latency else None}
+    said: dict[str, Said] = {}
+    for subject, objective in stated.items():
+        if objective is None:
+            continue
+        seen = slo.requests(options.slo, view, subject)
+        if fresh is not None and fresh.late and "error_rate" not in view.metrics:
+            said[subject] = {"verdict": Verdict.NO_DATA, "detail": f"no prediction for {plain(fresh.silent)}"}
+        elif seen is None:
+            what = "failed or answered" if subject == "slo_errors" else "has latency_ms"
+            said[subject] = {"verdict": Verdict.NOT_YET, "detail": f"no row of this version {what} yet"}
+        else:
+            counts = slo.counted(state.slo.get(subject, Counts()), seen)
+            state = replace(state, slo={**state.slo, subject: counts})
+            said[subject] = slo.judge(objective, counts, seen, weighed=_weighed(view, subject))
+    return state, said
+
+
+def _weighed(view: View, subject: str) -> bool:
+    """Whether requests are counted, and not only their share of errors."""
+    return subject == "slo_latency" or "error_rate" not in view.metrics or "requests_per_s" in view.metrics
