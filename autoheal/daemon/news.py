@@ -14,10 +14,11 @@ from autoheal.domain.names import AlarmState, Verdict
 from autoheal.domain.records import Facts
 from autoheal.domain.world import World
 
-#: A change of value that is worth a line.
+#: A change of value that is worth a line, as a share of the value or of what it is compared with.
 MOVED = 0.10
-#: A steady finding is repeated after so many of its monitor's beats.
-STEADY_BEATS = 60
+#: A steady finding is repeated after so many of its monitor's beats, and not more often than this: fifty thousand
+#: findings an hour that say the same would fill the log with nothing.
+STEADY_BEATS, STEADY_TIME = 60, timedelta(days=1)
 
 
 def finding_is_news(world: World, finding: Finding, every: timedelta) -> bool:
@@ -30,9 +31,11 @@ def finding_is_news(world: World, finding: Finding, every: timedelta) -> bool:
         return True
     if _alive(world, finding):
         return finding.at > last.at
-    if finding.verdict in {Verdict.OK, Verdict.BREACH} and _moved(last.value, finding.value):
+    if finding.verdict in {Verdict.OK, Verdict.BREACH} and _moved(
+        last.value, finding.value, finding.reference
+    ):
         return finding.at - last.at >= every
-    return finding.at - last.at >= every * STEADY_BEATS
+    return finding.at - last.at >= max(every * STEADY_BEATS, STEADY_TIME)
 
 
 def _alive(world: World, finding: Finding) -> bool:
@@ -45,10 +48,11 @@ def _alive(world: World, finding: Finding) -> bool:
     return any(i.open and finding.key in i.alarms for i in world.incidents.values())
 
 
-def _moved(before: float | None, now: float | None) -> bool:
+def _moved(before: float | None, now: float | None, reference: float | None) -> bool:
+    """A drift of 0.02 instead of 0.01 is noise beside a limit of 0.2."""
     if before is None or now is None:
         return before is not now
-    return abs(now - before) > MOVED * max(abs(before), 1e-9)
+    return abs(now - before) > MOVED * max(abs(before), abs(reference or 0.0), 1e-9)
 
 
 def facts_are_news(facts: Facts, last: Facts | None, *, concerned: bool) -> bool:

@@ -15,6 +15,7 @@ from autoheal.domain.names import AlarmState, Cause, IncidentState, ModelName, i
 from autoheal.domain.reason import Reason
 from autoheal.domain.records import Alarm, Hypothesis, Incident, ModelState
 from autoheal.domain.world import World
+from autoheal.engine.index import unresolved
 
 #: This share of a model's watched inputs moving at once points to the feed, not to the world.
 MOST_FEATURES = 0.6
@@ -58,7 +59,7 @@ def _alarms(world: World, incident: Incident) -> list[Alarm]:
     """Firing or pending alarms of the incident's models and of the target itself."""
     targets = {incident.target, *incident.models}
     live = (AlarmState.FIRING, AlarmState.PENDING)
-    return [a for a in world.alarms.values() if a.target in targets and a.state in live]
+    return [a for a in unresolved(world.alarms, targets) if a.state in live]
 
 
 def _of(alarms: list[Alarm], *monitors: str) -> list[Alarm]:

@@ -17,6 +17,7 @@ from autoheal.domain.reason import Reason, any_of, negate
 from autoheal.domain.records import Alarm, Facts, Incident
 from autoheal.domain.specs import Bound, Condition, PolicySpec, RungCondition
 from autoheal.domain.world import World
+from autoheal.engine.index import unresolved
 from autoheal.policy.expression import evaluate
 
 _OPS: dict[str, Callable[[float, float], bool]] = {
@@ -105,10 +106,8 @@ def _alarm(world: World, incident: Incident, line: Condition, on_no_data: OnNoDa
     mine = targets(incident)
     children = [
         _one_alarm(world, alarm, line, on_no_data, now)
-        for alarm in world.alarms.values()
-        if alarm.target in mine
-        and alarm.state is not AlarmState.RESOLVED
-        and fnmatchcase(alarm.path, line.alarm)
+        for alarm in unresolved(world.alarms, mine)
+        if fnmatchcase(alarm.path, line.alarm)
     ]
     detail = "" if children else "no such alarm"
     return any_of(describe(line), children, detail, line.position)

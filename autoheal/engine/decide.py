@@ -73,10 +73,10 @@ def reopen(world: World, now: datetime) -> tuple[Event, ...]:
     return ()
 
 
-def choose(world: World, now: datetime) -> tuple[Event, ...]:
-    """The first open incident about which the mind has changed."""
+def choose(world: World, now: datetime, only: str = "") -> tuple[Event, ...]:
+    """The first open incident about which the mind has changed; of those about the target ``only``, if one is named."""
     for incident in _undecided(world):
-        if _asked(world, incident):
+        if (only and only not in conditions.targets(incident)) or _asked(world, incident):
             continue
         choice = consider(world, incident, now)
         decision = _decision(world, incident, choice, now)

@@ -25,6 +25,8 @@ def derive(world: World, _now: datetime) -> tuple[Event, ...]:
         if alarm.state is AlarmState.FIRING:
             firing[alarm.target].append(alarm)
     for name, state in world.models.items():
+        if state.health is Health.HEALTHY and name not in firing:
+            continue
         health, because = _health(world, name, firing.get(name, []))
         if health is not state.health:
             return (ev.HealthChanged(name, health, because),)

@@ -1,17 +1,41 @@
-"""Which policies speak about a target. Pure. A selector that names nothing matches nothing; one that names
-only labels means any model that has them."""
+"""Which policies speak about a target. Pure: the memo of answers for the present configuration is all that is kept.
+
+A selector that names nothing matches nothing; one that names only labels means any model that has them.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from autoheal.domain.names import Mode, ModelName, is_model
-from autoheal.domain.specs import PolicySpec, Selector
+from autoheal.domain.specs import Config, PolicySpec, Selector
 from autoheal.domain.world import World
+
+
+@dataclass(slots=True)
+class _Memo:
+    """What was asked of one configuration: it is replaced as a whole, so the object itself is the key."""
+
+    config: Config
+    found: dict[tuple[str, tuple[ModelName, ...]], tuple[PolicySpec, ...]] = field(default_factory=dict)
+
+
+_memo = _Memo(Config())
 
 
 def policies_for(world: World, target: str, models: tuple[ModelName, ...]) -> tuple[PolicySpec, ...]:
     """Policies that are not off and select the target, the most pressing first."""
+    global _memo
+    memo = _memo
+    if memo.config is not world.config:
+        _memo = memo = _Memo(world.config)
+    if (target, models) not in memo.found:
+        memo.found[target, models] = _policies_for(world, target, models)
+    return memo.found[target, models]
+
+
+def _policies_for(world: World, target: str, models: tuple[ModelName, ...]) -> tuple[PolicySpec, ...]:
     found = [
         p for p in world.config.policies if p.mode is not Mode.OFF and selects(world, p.match, target, models)
     ]
