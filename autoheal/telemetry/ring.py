@@ -68,9 +68,9 @@ class Ring:
             for f in spec.features
         }
         self._states: dict[str, States] = {f.name: np.empty(0, np.uint8) for f in spec.features}
-        self._levels = {f.name: Vocabulary() for f in spec.features if f.kind == "categorical"}
-        self._versions = Vocabulary()
-        self._classes = Vocabulary()
+        self.levels = {f.name: Vocabulary() for f in spec.features if f.kind == "categorical"}
+        self.versions = Vocabulary()
+        self.classes = Vocabulary()
 
     def __len__(self) -> int:
         return self._size
@@ -79,7 +79,7 @@ class Ring:
         """Predictions as rows without a label; they are not held yet."""
         n = len(records)
         prediction = [self._answer(r.prediction) for r in records]
-        version = np.array([self._versions.code(r.version) for r in records], np.int32)
+        version = np.array([self.versions.code(r.version) for r in records], np.int32)
         features = {
             f.name: self._cells_of(f, [r.features.get(f.name, _ABSENT) for r in records])
             for f in self.spec.features
@@ -88,7 +88,7 @@ class Ring:
             np.array([r.time for r in records], np.float64),
             np.full(n, arrived),
             version,
-            self._versions.frozen(),
+            self.versions.frozen(),
             np.array([r.by == "fallback" for r in records], np.bool_),
             np.array([r.error is not None for r in records], np.bool_),
             np.array(prediction, np.float64),
@@ -96,7 +96,7 @@ class Ring:
             np.array([np.nan if r.latency_ms is None else r.latency_ms for r in records], np.float64),
             np.full(n, np.nan),
             np.full(n, np.inf),
-            self._classes.frozen(),
+            self.classes.frozen(),
             features,
         )
 
@@ -138,7 +138,7 @@ class Ring:
             get["time"][part],
             get["arrived"][part],
             self._version[part],
-            self._versions.frozen(),
+            self.versions.frozen(),
             self._flags["fallback"][part],
             self._flags["failed"][part],
             get["prediction"][part],
@@ -146,7 +146,7 @@ class Ring:
             get["latency"][part],
             get["label"][part].copy(),
             get["labelled"][part].copy(),
-            self._classes.frozen(),
+            self.classes.frozen(),
             {f.name: self._column(f, part) for f in self.spec.features},
         )
 
@@ -154,11 +154,11 @@ class Ring:
         if feature.kind == "numeric":
             return Column("numeric", *self._numbers(raw))
         codes, state = self._codes(feature, raw)
-        return Column("categorical", codes, state, self._levels[feature.name].frozen())
+        return Column("categorical", codes, state, self.levels[feature.name].frozen())
 
     def _column(self, feature: FeatureSpec, part: slice) -> Column:
         kind: Literal["numeric", "categorical"] = feature.kind
-        levels = self._levels[feature.name].frozen() if kind == "categorical" else ()
+        levels = self.levels[feature.name].frozen() if kind == "categorical" else ()
         return Column(kind, self._cells[feature.name][part], self._states[feature.name][part], levels)
 
     def _answer(self, value: object) -> float:
@@ -167,7 +167,7 @@ class Ring:
             return np.nan
         if self.spec.task is Task.REGRESSION:
             return float(value) if isinstance(value, int | float) else np.nan
-        return self._classes.code(class_of(value))
+        return self.classes.code(class_of(value))
 
     @staticmethod
     def _numbers(raw: list[Any]) -> tuple[Floats, States]:
@@ -185,7 +185,7 @@ class Ring:
 
     def _codes(self, feature: FeatureSpec, raw: list[Any]) -> tuple[Codes, States]:
         state = np.zeros(len(raw), np.uint8)
-        vocabulary = self._levels[feature.name]
+        vocabulary = self.levels[feature.name]
         codes = np.empty(len(raw), np.int32)
         for i, value in enumerate(raw):
             if isinstance(value, str) and value:

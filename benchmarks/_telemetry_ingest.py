@@ -1,0 +1,190 @@
+"""Ingest, overload and a long day: from bytes to durable summaries, on one core."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+from _shape import Row, row
+from _telemetry_rows import START, bodies, outcomes, reference, spec
+
+from autoheal.clock import VirtualClock
+from autoheal.domain.names import Version
+from autoheal.domain.specs import ModelSpec
+from autoheal.telemetry import Limits, Refusal, Telemetry, parse_body
+from autoheal.telemetry.values import from_unix
+
+ABOUT = "python benchmarks/telemetry.py"
+BATCH = 1_000
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """All threads on one core."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@asynccontextmanager
+async def opened(
+    model: ModelSpec, limits: Limits | None = None
+) -> AsyncIterator[tuple[Telemetry, VirtualClock]]:
+    """Telemetry on a file, that knows the model's reference."""
+    with tempfile.TemporaryDirectory() as folder:
+        clock = VirtualClock()
+        clock.current = from_unix(START)
+        path = Path(folder) / "telemetry.db"
+        async with await Telemetry.open(path, {model.name: model}, clock, limits) as telemetry:
+            known = reference(model)
+            telemetry.view(
+                model.name, champion=Version("v1"), since=None, reference=known, now=from_unix(START)
+            )
+            yield telemetry, clock
+
+
+def resident() -> float:
+    """Memory of the process now, in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def ingest(quick: bool) -> Sequence[Row]:
+    """Batches of NDJSON, 20 features a row: to durable summaries, against orjson alone."""
+    model = spec("m", 20)
+    made = bodies(model, 20 if quick else 60, BATCH)
+    rows = len(made) * BATCH
+
+    def parse() -> float:
+        began = time.perf_counter()
+        for body in made:
+            _ = [orjson.loads(line) for line in body.split(b"\n")]
+        return time.perf_counter() - began
+
+    async def store() -> float:
+        async with opened(model) as (telemetry, _):
+            gc.collect()
+            began = time.perf_counter()
+            for body in made:
+                await telemetry.ingest(parse_body(body, telemetry.tasks, lines=True))
+            took = time.perf_counter() - began
+            assert telemetry.joins()[model.name].predictions == rows
+            return took
+
+    with one_core():
+        theirs, ours = [], []
+        for _ in range(3 if quick else 5):
+            theirs.append(parse())
+            ours.append(asyncio.run(store()))
+    mine, peer = (statistics.median(times) / rows * 1e6 for times in (ours, theirs))
+    return [row("ingest of 20 features, against orjson (us a row)", mine, peer, 2.0, ABOUT)]
+
+
+def overload(quick: bool) -> Sequence[Row]:
+    """Ten times what can be stored is offered, by ten senders that do not wait for each other."""
+    return asyncio.run(_overload(5.0 if quick else 60.0))
+
+
+async def _overload(seconds: float) -> Sequence[Row]:
+    model = spec("m", 20)
+    made = bodies(model, 40, BATCH)
+    limits = Limits(in_flight=20_000, rows=50_000)
+    late: list[float] = []
+    offered = refused = 0
+    async with opened(model, limits) as (telemetry, _):
+        began = time.perf_counter()
+        for body in made[:10]:
+            await telemetry.ingest(parse_body(body, telemetry.tasks, lines=True))
+        # Ten times the rate that one sender reaches, in batches a second.
+        rate = 10.0 * 10 / (time.perf_counter() - began)
+        parsed = [await asyncio.to_thread(parse_body, b, telemetry.tasks, lines=True) for b in made]
+        before, ends = resident(), time.perf_counter() + seconds
+        most = before
+
+        async def watch() -> None:
+            while True:
+                asked = time.perf_counter()
+                await asyncio.sleep(0.005)
+                late.append(time.perf_counter() - asked - 0.005)
+
+        async def send(records: Sequence[object]) -> None:
+            nonlocal refused
+            try:
+                await telemetry.ingest(records)  # type: ignore[arg-type]
+            except Refusal as why:
+                assert why.reason == "full"
+                refused += len(records)
+
+        watching = asyncio.create_task(watch())
+        under_way: set[asyncio.Task[None]] = set()
+        started = time.perf_counter()
+        while (now := time.perf_counter()) < ends:
+            for _ in range(max(int((now - started) * rate) - offered // BATCH, 0)):
+                task = asyncio.create_task(send(parsed[offered // BATCH % len(parsed)]))
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
+                offered += BATCH
+            most = max(most, resident())
+            await asyncio.sleep(0.002)
+        await asyncio.gather(*under_way)
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        counts = telemetry.joins()[model.name]
+        taken = counts.predictions + counts.repeated - 10 * BATCH
+    p99 = sorted(late)[int(len(late) * 0.99)] * 1e3
+    print(f"overload: {offered} rows offered in {seconds:.0f} s, {taken} stored, {refused} refused")
+    return [
+        row("overload: rows neither stored nor refused, +1", offered - taken - refused + 1, 1, 1.0, ABOUT),
+        row("overload: lag of the event loop p99, limit 100 ms", p99, 100.0, 1.0, ABOUT),
+        row("overload: memory, against before (MB)", most, before, 1.5, ABOUT),
+    ]
+
+
+def day(quick: bool) -> Sequence[Row]:
+    """A model of 50 features at the beat: memory after 24 hours of its time against that after 2."""
+    return [asyncio.run(_day(60 if quick else 200))]
+
+
+async def _day(per_minute: int) -> Row:
+    model = spec("m", 50)
+    at_two = 0.0
+    async with opened(model) as (telemetry, clock):
+        for batch in range(0, 24 * 60, 30):
+            (body,) = _shifted(model, batch * per_minute, 30 * per_minute, per_minute / 60)
+            await telemetry.ingest(parse_body(body, telemetry.tasks, lines=True))
+            numbers = range(max(batch - 60, 0) * per_minute, batch * per_minute)
+            truth = outcomes(model, numbers[-30 * per_minute :], per_minute / 60)
+            if truth:
+                await telemetry.ingest(parse_body(truth, telemetry.tasks, lines=True))
+            await clock.advance(timedelta(minutes=30))
+            if batch == 4 * 60:
+                gc.collect()
+                at_two = resident()
+        gc.collect()
+        return row("memory after 24 h, against after 4 h (MB)", resident(), at_two, 1.1, ABOUT)
+
+
+def _shifted(model: ModelSpec, first: int, rows: int, per_second: float) -> list[bytes]:
+    """A batch of the middle of the day."""
+    (body,) = bodies(model, 1, rows, per_second)
+    lines = []
+    for i, line in enumerate(body.split(b"\n")):
+        record = orjson.loads(line)
+        record["id"], record["time"] = f"request-{first + i:010d}", START + (first + i) / per_second
+        lines.append(orjson.dumps(record))
+    return [b"\n".join(lines)]

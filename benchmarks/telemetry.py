@@ -1,0 +1,24 @@
+"""Telemetry at scale: ingest, a round over a thousand models, overload, a long day, MQTT.
+
+Ingest and MQTT are given as time for a row or message against doing nothing with it but parsing or counting, so that a
+ratio of 2 is half the rate. A round is drift and performance findings through ``monitors.evaluate`` against the bare
+numpy histograms of the same windows.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from _shape import Row, main
+from _telemetry_ingest import day, ingest, overload
+from _telemetry_mqtt import mqtt
+from _telemetry_rounds import rounds
+
+
+def measure(quick: bool) -> Sequence[Row]:
+    return [*ingest(quick), *rounds(quick), *overload(quick), *day(quick), *mqtt(quick)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(measure, __doc__ or ""))
