@@ -19,13 +19,14 @@ from pydantic import Field
 
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Task, Verdict
-from autoheal.monitors.champion import Matured, bets, matured, onset, silence
+from autoheal.monitors.champion import Matured, bets, ceiling, matured, onset, silence
 from autoheal.monitors.contract import finding, from_unix, verdict_of
 from autoheal.monitors.loss_evidence import LossEvidence
 from autoheal.monitors.options import Amount, MonitorOptions, Share, Window
+from autoheal.monitors.outlook import notice, share_between
 from autoheal.monitors.reference import LossBaseline, Reference
 from autoheal.monitors.rows import Floats
-from autoheal.monitors.scores import FALLING, METRICS, Answers, Metric, losses, measure
+from autoheal.monitors.scores import FALLING, METRICS, Answers, Measured, Metric, losses, measure
 from autoheal.monitors.view import View
 from autoheal.stats.eprocess import log_e_losses
 
@@ -225,5 +226,29 @@ def _judge(
         "effect": limit.effect(worse_by, base.value),
         "evidence": max(evidence.gauge.evidence(_watched(metric)), -700.0),
         "n": live.n,
-        "detail": f"{metric} {live.value:.4g} vs {base.value:.4g} at training ({change:+.0%}), n={live.n}{skipped}",
+        "detail": f"{metric} {live.value:.4g}{_between(metric, live)} vs {base.value:.4g} at training ({change:+.0%}),"
+        f" n={live.n}{skipped}{'' if bad else _outlook(options, view, metric, limit, evidence)}",
     }
+
+
+def _between(metric: Metric, live: Measured) -> str:
+    """How sure the window's value is, where it is a share."""
+    if metric != "accuracy":
+        return ""
+    low, high = share_between(round((1.0 - live.value) * live.n), live.n)
+    return f" ({1.0 - high:.3g} to {1.0 - low:.3g})"
+
+
+def _outlook(
+    options: PerformanceOptions, view: View, metric: Metric, limit: Amount, evidence: LossEvidence
+) -> str:
+    """How soon a fall that matters would be noticed, for the metric that is the mean of the watched loss."""
+    loss = _error_baseline(view.reference, view.task) if view.reference else None
+    days = evidence.gauge.notify.days
+    if loss is None or metric not in {"accuracy", "mae"} or days <= 0.0:
+        return ""
+    base = limit.value if metric == "accuracy" else limit.value / loss.scale
+    p1 = loss.mean + (limit.value * loss.mean if limit.relative else base)
+    p0 = ceiling(loss, options.tolerated(view.task))
+    rows = notice(p0, p1, evidence.rows / days, view.budget)
+    return f"; a change that matters is sure in about {rows * loss.alike:.0f} labels" if rows else ""

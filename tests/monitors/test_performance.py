@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,18 @@ def test_scores_give_log_loss_and_f1_speaks_of_the_positive_class(build: Any) ->
     assert found["performance/log_loss"].verdict is Verdict.BREACH
     assert found["performance/accuracy"].verdict is Verdict.OK
     assert found["performance/f1"].verdict is Verdict.OK
+
+
+def test_it_says_how_sure_it_is_and_how_soon_a_fall_would_show(build: Any) -> None:
+    feed = build.feed("performance")
+    build.live(feed, 600)
+    said = feed.look()["performance/accuracy"]
+    low, high = (float(x) for x in re.search(r"\(([\d.]+) to ([\d.]+)\)", said.detail).groups())
+    assert low < said.value < high
+    rows = int(re.search(r"is sure in about (\d+) labels", said.detail).group(1))
+    feed.look()
+    seen = 0
+    while feed.look()["performance/accuracy"].level != "act":
+        build.live(feed, 25, quality=0.15)
+        seen += 25
+        assert seen < 5 * rows, "the outlook is about right"
