@@ -90,7 +90,10 @@ class Lines:
 
 
 def opened(path: Path, format_: Format, cursor: Cursor | None, others: Sequence[Cursor]) -> Lines:
-    """The file at its mark: its own if that is believed, that of a file which begins the same, or the beginning."""
+    """The file at its mark: its own if that is believed, that of a file which begins the same, or the beginning.
+
+    ``others`` are asked about for a file that is new under its name, or whose own mark is not believed.
+    """
     packed = path.suffix == ".gz"
     file = cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")  # noqa: SIM115 - closed by Lines.close
     try:
@@ -104,12 +107,14 @@ def opened(path: Path, format_: Format, cursor: Cursor | None, others: Sequence[
 
 
 def _found(file: IO[bytes], cursor: Cursor | None, others: Sequence[Cursor]) -> Cursor:
-    if cursor is not None and believed(file, cursor):
-        return cursor
+    """The furthest mark that is believed; a used inode may have an older mark of the same lines."""
+    own = [cursor] if cursor is not None and believed(file, cursor) else []
+    if own and not others:
+        return own[0]
     file.seek(0)
     start = file.read(HEAD)
-    alike = [one for one in others if begins_as(start, one) and believed(file, one)]
-    return replace(max(alike, key=lambda one: one.offset), seen=(0, 0)) if alike else Cursor()
+    alike = [replace(one, seen=(0, 0)) for one in others if begins_as(start, one) and believed(file, one)]
+    return max([*own, *alike], key=lambda one: one.offset, default=Cursor())
 
 
 def _texts(data: bytes, *, first: bool, bad: Counter[str]) -> list[str]:

@@ -62,6 +62,7 @@ class Files:
         self.tally = Tally(name)
         self._state_file = state_file
         self._cursors = load(state_file)
+        self._before: dict[str, Path] = {}
 
     @property
     def refused(self) -> Counter[str]:
@@ -97,6 +98,7 @@ class Files:
                 raise
             except (OSError, AutohealError) as error:
                 faults.append(f"{error}")
+        self._before = {key: path for key, path, _ in found}
         return len(found), faults
 
     async def _follow(self, key: str, path: Path, stat: tuple[int, int], sink: Sink) -> None:
@@ -104,7 +106,7 @@ class Files:
         if cursor is not None and cursor.seen == stat:
             return
         try:
-            reader = await asyncio.to_thread(self._opened, path, cursor)
+            reader = await asyncio.to_thread(self._opened, key, path, cursor)
         except FileNotFoundError:
             return
         if cursor is not None and cursor.offset and reader.cursor.tail != cursor.tail:
@@ -116,14 +118,23 @@ class Files:
                 await whole(self._take(key, piece, sink))
             if reader.whole:  # a plain file is looked at each time: two changes may have one time
                 await whole(self._keep(key, replace(reader.cursor, seen=stat)))
+            elif reader.cursor.offset:
+                await whole(self._keep(key, reader.cursor))
         finally:
             await asyncio.to_thread(reader.close)
 
-    def _opened(self, path: Path, cursor: Cursor | None) -> file_lines.Lines | file_parquet.Parquet:
+    def _opened(self, key: str, path: Path, cursor: Cursor | None) -> file_lines.Lines | file_parquet.Parquet:
         format_ = self.format or _format(path)
         if format_ == "parquet":
             return file_parquet.opened(path, cursor)
-        return file_lines.opened(path, format_, cursor, tuple(self._cursors.values()))
+        known = tuple(self._cursors.values())
+        if cursor is None or self._before.get(key) != path:
+            return file_lines.opened(path, format_, cursor, known)
+        reader = file_lines.opened(path, format_, cursor, ())
+        if reader.cursor.offset or not cursor.offset:
+            return reader
+        reader.close()
+        return file_lines.opened(path, format_, cursor, known)
 
     async def _take(self, key: str, piece: Piece, sink: Sink) -> None:
         for reason, count in piece.bad.items():

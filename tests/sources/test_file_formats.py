@@ -178,6 +178,25 @@ async def test_rotation_with_gzip_and_a_late_file(tmp_path: Path, sink: Any) -> 
     assert sorted(int(r.id) for r in sink.records) == list(range(75))
 
 
+async def test_a_used_inode_with_an_older_mark_of_the_same_lines(tmp_path: Path, sink: Any) -> None:
+    one = source(tmp_path)
+    log, state = tmp_path / "in" / "l.csv", tmp_path / "state.json"
+    log.write_text(HEADER + labels(range(3)))
+    await one.poll(sink)
+    older = orjson.loads(state.read_bytes())
+    with log.open("a") as file:
+        file.write(labels(range(3, 6)))
+    await one.poll(sink)
+    packed = log.with_name("l.csv.1.gz")
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    stat = packed.stat()
+    (mark,) = older.values()
+    state.write_bytes(orjson.dumps(orjson.loads(state.read_bytes()) | {f"{stat.st_dev}:{stat.st_ino}": mark}))
+    log.unlink()
+    await source(tmp_path).poll(sink)
+    assert [r.id for r in sink.records] == [f"{n}" for n in range(6)]
+
+
 async def test_a_line_without_end_stops_nothing(
     tmp_path: Path, sink: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
