@@ -2,8 +2,9 @@
 
 Compares each metric on the newest matured rows that the champion itself answered with its version's own baseline. A
 breach needs an effect (``max_drop``) *and* evidence: the alarm clock over the losses of all rows, each counted once,
-against the most that still passes for healthy (the baseline's upper bound, and a tolerance). The surprising part: rows with broken inputs (a column missing that never was in training) do not count unless
-``count_broken_inputs``: those are data_quality's business, and retraining on them would be the wrong conclusion.
+against the most that still passes for healthy (the baseline's upper bound, and a tolerance). The surprising part:
+rows with broken inputs (a column missing that never was in training) do not count unless ``count_broken_inputs``: those
+are data_quality's business, and retraining on them would be the wrong conclusion.
 """
 
 from __future__ import annotations
@@ -12,23 +13,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Task, Verdict
-from autoheal.monitors.champion import Matured, bets, ceiling, matured, onset, silence
+from autoheal.monitors.champion import Matured, ceiling, matured, onset, silence
 from autoheal.monitors.contract import finding, from_unix, verdict_of
 from autoheal.monitors.loss_evidence import LossEvidence
+from autoheal.monitors.metric_bets import bets_of, error_baseline, watched
 from autoheal.monitors.options import Amount, MonitorOptions, Share, Window
 from autoheal.monitors.outlook import notice, share_between
-from autoheal.monitors.reference import LossBaseline, Reference
-from autoheal.monitors.rows import Floats
-from autoheal.monitors.scores import FALLING, METRICS, Answers, Measured, Metric, losses, measure
+from autoheal.monitors.scores import FALLING, METRICS, ON_DEMAND, Measured, Metric, measure
 from autoheal.monitors.view import View
-from autoheal.stats.eprocess import log_e_losses
 
 #: By default a score may fall this much; a loss may rise by this share.
 DROP, RISE = Amount(value=0.05), Amount(value=0.25, relative=True)
@@ -37,11 +35,6 @@ TOLERANCE = 0.1
 CRITICAL_DROP, CRITICAL_RISE = Amount(value=0.10), Amount(value=0.50, relative=True)
 #: The window must be worse by so many standard errors: an alarm that stands on one bad week of the past says no more.
 CLEARLY = 2.0
-#: The losses that the alarm clock watches: wrong or how far off; and log loss, which sees scores that went astray.
-ERROR: Final = "error"
-LOG_LOSS: Final = "log_loss"
-#: Log losses above so many times the baseline are cut there, since evidence needs a bounded loss.
-CUT = 8.0
 
 
 class PerformanceOptions(MonitorOptions):
@@ -115,63 +108,32 @@ def _learn(
     metrics: tuple[Metric, ...],
     rows: Matured,
 ) -> LossEvidence:
-    reference = view.reference
-    loss = None if reference is None else _error_baseline(reference, view.task)
-    if reference is None or loss is None:
+    loss = error_baseline(view.reference, view.task) if view.reference else None
+    if loss is None:
         return evidence
-    tolerance = options.tolerated(view.task)
-
-    def bets_of(answers: Answers) -> dict[str, Floats]:
-        found = {ERROR: bets(view, answers, loss, tolerance)}
-        if LOG_LOSS in metrics and LOG_LOSS in reference.performance:
-            found[LOG_LOSS] = _log_loss_bets(answers, reference, tolerance)
-        return found
-
-    return evidence.learn(rows, view.as_of, bets_of, view.budget)
-
-
-def _error_baseline(reference: Reference, task: Task) -> LossBaseline | None:
-    """The baseline of the bounded loss; of an old reference, made from its accuracy."""
-    known = reference.performance.get("accuracy")
-    if reference.loss is not None or known is None or task is not Task.CLASSIFICATION:
-        return reference.loss
-    return LossBaseline(1.0 - known.value, known.n, 1.0)
-
-
-def _log_loss_bets(answers: Answers, reference: Reference, tolerance: float) -> Floats:
-    """Log e-values of each row's log loss, cut and scaled to [0, 1], (rows, 6); rows without a score say nothing."""
-    base = reference.performance[LOG_LOSS]
-    healthy = (base.value + 1.645 * base.sd / math.sqrt(max(base.n, 1))) * (1.0 + tolerance)
-    top = max(CUT * healthy, 1.0)
-    known = np.isfinite(answers.score) & (answers.positive >= 0)
-    cut = np.where(known, np.clip(losses(LOG_LOSS, answers) / top, 0.0, 1.0), 0.0)
-    found: Floats = log_e_losses(min(max(healthy / top, 1e-4), 0.99), cut)
-    return np.where(known[:, None], found, 0.0)
+    bets = bets_of(view, loss, metrics, options.tolerated(view.task))
+    return evidence.learn(rows, view.as_of, bets, view.budget)
 
 
 def _over(state: PerformanceState, metrics: tuple[Metric, ...], findings: list[Finding]) -> list[str]:
     """Losses none of whose metrics are in breach any more, or are worse at all: their alarm is handled."""
     done = []
-    for watched in (ERROR, LOG_LOSS):
-        mine = [f for m, f in zip(metrics, findings, strict=True) if _watched(m) == watched]
+    for loss in sorted({watched(m) for m in metrics}):
+        mine = [f for m, f in zip(metrics, findings, strict=True) if watched(m) == loss]
         ended = any(f.subject in state.since for f in mine)
         if mine and all(
             f.verdict is Verdict.OK and (ended or (f.effect is not None and f.effect <= 0.0)) for f in mine
         ):
-            done.append(watched)
+            done.append(loss)
     return done
-
-
-def _watched(metric: Metric) -> str:
-    """The loss that gives the evidence about a metric."""
-    return LOG_LOSS if metric == LOG_LOSS else ERROR
 
 
 def _metrics(options: PerformanceOptions, view: View) -> tuple[Metric, ...]:
     """Those asked for; by default those of the task that the version has a baseline of."""
     baselines = view.reference.performance if view.reference else {}
     fitting = METRICS[view.task]
-    return options.metrics or tuple(m for m in fitting if m in baselines) or fitting[:1]
+    usual = tuple(m for m in fitting if m in baselines and m not in ON_DEMAND)
+    return options.metrics or usual or fitting[:1]
 
 
 def _unready(
@@ -183,7 +145,7 @@ def _unready(
         return Verdict.NOT_YET, f"version {view.champion or '(none)'} has no baseline of {', '.join(lacking)}"
     if (quiet := silence(view, options.stale_after)) is not None:
         return quiet
-    if view.reference is not None and _error_baseline(view.reference, view.task) is None:
+    if view.reference is not None and error_baseline(view.reference, view.task) is None:
         return Verdict.NOT_YET, f"version {view.champion} has no baseline loss"
     if len(window) < options.min_rows:
         return (
@@ -210,7 +172,7 @@ def _judge(
     worse_by = base.value - live.value if falls else live.value - base.value
     limit = options.max_drop or (DROP if falls else RISE)
     critical = options.critical or (CRITICAL_DROP if falls else CRITICAL_RISE)
-    level = evidence.gauge.level(_watched(metric))
+    level = evidence.gauge.level(watched(metric))
     clear = worse_by > CLEARLY * math.hypot(live.error, base.sd / math.sqrt(max(base.n, 1)))
     bad = bool(level) and clear and limit.effect(worse_by, base.value) >= limit.value
     very = bad and critical.effect(worse_by, base.value) >= critical.value
@@ -224,7 +186,7 @@ def _judge(
         "value": live.value,
         "reference": base.value,
         "effect": limit.effect(worse_by, base.value),
-        "evidence": max(evidence.gauge.evidence(_watched(metric)), -700.0),
+        "evidence": max(evidence.gauge.evidence(watched(metric)), -700.0),
         "n": live.n,
         "detail": f"{metric} {live.value:.4g}{_between(metric, live)} vs {base.value:.4g} at training ({change:+.0%}),"
         f" n={live.n}{skipped}{'' if bad else _outlook(options, view, metric, limit, evidence)}",
@@ -243,7 +205,7 @@ def _outlook(
     options: PerformanceOptions, view: View, metric: Metric, limit: Amount, evidence: LossEvidence
 ) -> str:
     """How soon a fall that matters would be noticed, for the metric that is the mean of the watched loss."""
-    loss = _error_baseline(view.reference, view.task) if view.reference else None
+    loss = error_baseline(view.reference, view.task) if view.reference else None
     days = evidence.gauge.notify.days
     if loss is None or metric not in {"accuracy", "mae"} or days <= 0.0:
         return ""

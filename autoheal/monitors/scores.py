@@ -17,13 +17,15 @@ import numpy as np
 from autoheal.domain.names import Task
 from autoheal.monitors.rows import Bools, Floats
 
-Metric = Literal["accuracy", "f1", "log_loss", "mae", "rmse"]
+Metric = Literal["accuracy", "f1", "log_loss", "brier", "auc", "mae", "rmse"]
 METRICS: dict[Task, tuple[Metric, ...]] = {
-    Task.CLASSIFICATION: ("accuracy", "f1", "log_loss"),
+    Task.CLASSIFICATION: ("accuracy", "f1", "log_loss", "brier", "auc"),
     Task.REGRESSION: ("mae", "rmse"),
 }
+#: Watched only when asked for: what they see, the others mostly see too.
+ON_DEMAND: frozenset[Metric] = frozenset({"brier", "auc"})
 #: Metrics that fall when a model gets worse; the others rise.
-FALLING: frozenset[Metric] = frozenset({"accuracy", "f1"})
+FALLING: frozenset[Metric] = frozenset({"accuracy", "f1", "auc"})
 #: A probability is taken as at least this when its logarithm is needed.
 SMALLEST = 1e-6
 
@@ -53,10 +55,12 @@ class Measured:
 
 def measure(metric: Metric, answers: Answers) -> Measured | None:
     """The metric on these rows, or None where it is undefined (no rows, no scores, no positive class anywhere)."""
-    if metric == "log_loss":
+    if metric in {"log_loss", "brier", "auc"}:
         answers = _scored(answers)
     if len(answers) < 2:
         return None
+    if metric == "auc":
+        return _auc(answers)
     if metric == "f1":
         return _f1(answers)
     if metric == "rmse":
@@ -77,6 +81,9 @@ def losses(metric: Metric, answers: Answers) -> Floats:
         right = np.where(answers.label == answers.positive, answers.score, 1.0 - answers.score)
         logs: Floats = -np.log(np.clip(right, SMALLEST, 1.0))
         return logs
+    if metric == "brier":
+        squares: Floats = (answers.score - (answers.label == answers.positive)) ** 2
+        return squares
     wrong: Floats = (answers.prediction != answers.label).astype(np.float64)
     return wrong
 
@@ -117,6 +124,29 @@ def _scored(answers: Answers) -> Answers:
     if answers.positive < 0 or not keep.any():
         return Answers(*(np.empty(0),) * 3)
     return Answers(answers.prediction[keep], answers.label[keep], answers.score[keep], answers.positive)
+
+
+def _auc(answers: Answers) -> Measured | None:
+    """Area under the ROC curve; each row's influence is its placement among the other class (DeLong et al. 1988)."""
+    positive = answers.label == answers.positive
+    high, low = np.sort(answers.score[positive]), np.sort(answers.score[~positive])
+    if not len(high) or not len(low):
+        return None
+    places = np.where(
+        positive,
+        _placed(answers.score, low),
+        1.0 - _placed(answers.score, high),
+    )
+    share = np.where(positive, positive.mean(), 1.0 - positive.mean())
+    value = float(places[positive].mean())
+    return _measured(value, (places - value) / share)
+
+
+def _placed(scores: Floats, ordered: Floats) -> Floats:
+    """The share of ``ordered`` below each score, ties by half."""
+    below = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
+    placed: Floats = below / (2.0 * len(ordered))
+    return placed
 
 
 def _f1(answers: Answers) -> Measured | None:

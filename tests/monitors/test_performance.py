@@ -168,3 +168,46 @@ def test_it_says_how_sure_it_is_and_how_soon_a_fall_would_show(build: Any) -> No
         build.live(feed, 25, quality=0.15)
         seen += 25
         assert seen < 5 * rows, "the outlook is about right"
+
+
+def test_ranking_and_calibration_have_evidence_of_their_own(build: Any) -> None:
+    """Scores that are squeezed rank as well and are calibrated worse; scores that are shuffled rank worse."""
+    from autoheal.telemetry import build_performance, build_reference, load_reference
+
+    for spoil, want in ((lambda s: 0.5 + (s - 0.5) / 10, {"brier"}), (lambda s: s[::-1], {"brier", "auc"})):
+        feed = build.feed("performance", metrics=["accuracy", "brier", "auc"], max_drop=0.05)
+        truth = build.rng.integers(0, 2, 3000)
+        score = np.clip(0.5 + (truth - 0.5) * 0.5 + build.rng.normal(0, 0.25, 3000), 0.01, 0.99)
+        perf = build_performance(
+            feed.spec.task, truth.tolist(), (score > 0.5).astype(int).tolist(), score.tolist()
+        )
+        columns = {f.name: [r[f.name] for r in build.inputs(build.rng, 3000)] for f in feed.spec.features}
+        feed.reference = load_reference(build_reference(feed.spec.features, columns, perf))
+        rows = slice(0, 1000)
+        feed.add(
+            build.inputs(build.rng, 1000),
+            (score[rows] > 0.5).astype(int).tolist(),
+            truth[rows].tolist(),
+            scores=score[rows].tolist(),
+        )
+        assert {f.verdict for f in feed.look().values()} == {Verdict.OK}
+        bad = spoil(score[rows])
+        feed.add(
+            build.inputs(build.rng, 1000),
+            (score[rows] > 0.5).astype(int).tolist(),
+            truth[rows].tolist(),
+            scores=bad.tolist(),
+        )
+        found = feed.look()
+        assert {f.subject for f in found.values() if f.verdict is Verdict.BREACH} == want
+
+
+def test_the_auc_is_the_share_of_pairs_in_order(build: Any) -> None:
+    from autoheal.monitors.scores import Answers, measure
+
+    score, truth = build.rng.normal(size=60).round(1), build.rng.integers(0, 2, 60).astype(float)
+    seen = measure("auc", Answers(truth, truth, score, 1))
+    high, low = score[truth == 1], score[truth == 0]
+    pairs = (high[:, None] > low).mean() + 0.5 * (high[:, None] == low).mean()
+    assert seen is not None
+    assert seen.value == pytest.approx(pairs)
