@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import gammaln, xlog1py, xlogy
 
@@ -137,6 +137,30 @@ def test_many_trace_and_single_agree_and_stay_finite(steps, weight):
     assert math.isfinite(ep.log_m(state))
     assert ep.log_m_many(many)[1] == pytest.approx(ep.log_m(state))
     assert ep.EState(tuple(json.loads(json.dumps(state.log_r)))) == state
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 700),
+    st.sampled_from([0.01, 1.0, 6.0, 40.0]),
+    st.sampled_from([0.0, 1e-9, 1e-3, 5.0]),
+    st.sampled_from([None, -300.0, 0.0, 900.0]),
+)
+@settings(deadline=None, max_examples=80)
+def test_a_long_trace_is_that_of_its_steps(seed, n, spread, weight, before):
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(-0.1 * spread, spread, (n, 3)).clip(-700, 700)
+    start = ep.fresh(3) if before is None else ep.EState((before, before - 1000.0, before + 3.0))
+    last, means = ep.trace(start, steps, weight)
+    state = start
+    wanted = []
+    for row in steps:
+        state = ep.update(state, row, weight)
+        wanted.append(ep.log_m(state))
+    # No evidence at all has no exact logarithm.
+    for found, exact in ((means, wanted), (last.log_r, state.log_r)):
+        known = np.maximum(exact, ep.LOG_ZERO / 2)
+        assert np.maximum(found, ep.LOG_ZERO / 2) == pytest.approx(known, rel=1e-8, abs=1e-6)
 
 
 def test_infinite_evidence_is_clipped():
