@@ -1,8 +1,9 @@
-"""One message of a stream as checked records: JSON (a record, a list, ``{"records": [...]}``) or NDJSON. Pure.
+"""One message of a stream as checked records: JSON (a record, a list, ``{"records": [...]}``), NDJSON, MessagePack. Pure.
 
 Used by ``mqtt``. The topic is the authority for model and kind, because that is what the broker's access list is
 about: a record may leave them out, and one that claims others is refused. A sender cannot be told, so good records of
-a message are kept and bad ones counted. MessagePack is not read: its package is no dependency of ours.
+a message are kept and bad ones counted. MessagePack is known by its first byte, which no JSON can have, and read by an
+extra that is loaded when the first such message comes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from autoheal.telemetry import Record, Refusal, parse_rows
 Kind = Literal["prediction", "outcome", "metric"]
 #: A message may be this long; whoever has more sends several.
 LARGEST = 1024 * 1024
+#: JSON is UTF-8 and begins below this; the maps and lists of MessagePack begin above.
+FIRST_OF_MSGPACK = 0x80
 
 
 def records(
@@ -42,6 +45,8 @@ def records(
 
 
 def _rows(payload: bytes, tally: Tally) -> list[Any]:
+    if payload[0] >= FIRST_OF_MSGPACK:
+        return _listed(_unpacked(payload, tally), tally)
     try:
         document = from_json(payload)
     except ValueError:
@@ -50,6 +55,24 @@ def _rows(payload: bytes, tally: Tally) -> list[Any]:
             tally.refuse("not_json", "a message is not JSON")
             return []
         return _lines(lines, tally)
+    return _listed(document, tally)
+
+
+def _unpacked(payload: bytes, tally: Tally) -> Any:
+    """A MessagePack document, an empty list when it is none."""
+    try:
+        import msgpack  # noqa: PLC0415 - an extra, for those whose senders use it
+    except ImportError:
+        tally.refuse("msgpack", "messages in MessagePack need: pip install 'autoheal[msgpack]'")
+        return []
+    try:
+        return msgpack.unpackb(payload, timestamp=0, strict_map_key=True)
+    except (ValueError, msgpack.UnpackException) as error:
+        tally.refuse("not_msgpack", f"a message is no MessagePack: {type(error).__name__}")
+        return []
+
+
+def _listed(document: Any, tally: Tally) -> list[Any]:
     if isinstance(document, dict):
         document = document.get("records", [document])
     if not isinstance(document, list):
