@@ -20,7 +20,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. ``ratio`` is ours / peer; ``goal`` is the most it may be (None: only reported)."""
+    """One comparison. ``ratio`` is ours / peer; ``goal`` is the most it may be (None: only reported);
+    of rows made by ``at_least`` and ``at_most`` it bounds ours."""
 
     name: str
     ours: float
@@ -35,6 +36,18 @@ def row(name: str, ours: float, peer: float, goal: float | None, command: str = 
     """Compare two numbers where less is better."""
     ratio = ours / peer if peer else float("inf")
     return Row(name, ours, peer, ratio, goal, goal is None or ratio <= goal, command)
+
+
+def at_least(name: str, ours: float, peer: float, goal: float | None, command: str = "") -> Row:
+    """Compare two numbers where more is better; ``goal`` is the least that ours may be."""
+    ratio = ours / peer if peer else float("inf")
+    return Row(name, ours, peer, ratio, goal, goal is None or ours >= goal, command)
+
+
+def at_most(name: str, ours: float, peer: float, goal: float | None, command: str = "") -> Row:
+    """Compare two numbers where less is better; ``goal`` is the most that ours may be, whatever the peer's."""
+    ratio = ours / peer if peer else float(ours > 0)
+    return Row(name, ours, peer, ratio, goal, goal is None or ours <= goal, command)
 
 
 def main(measure: Callable[[bool], Sequence[Row]], about: str) -> int:
