@@ -24,6 +24,7 @@ SHIPPED = {
     "score_drift": "autoheal.monitors.score_drift:ScoreDrift",
     "multivariate": "autoheal.monitors.multivariate:Multivariate",
     "estimated_performance": "autoheal.monitors.estimated_performance:EstimatedPerformance",
+    "familiar": "autoheal.monitors.familiar:Familiar",
 }
 
 

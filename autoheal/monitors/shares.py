@@ -26,6 +26,8 @@ PARTS: Mapping[str, float] = {
     "multivariate": 0.05,
     "data_quality": 0.05,
     "estimated_performance": 0.05,
+    # Keeps no budget, so it takes none from the others.
+    "familiar": 0.001,
 }
 #: The part of a kind that is not named above.
 OTHER = 0.1

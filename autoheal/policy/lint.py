@@ -1,4 +1,4 @@
-"""Warnings about a policy that is legal and probably not meant so. Pure; called by ``load`` after the references.
+"""Warnings about what is legal and probably not meant so. Pure; called by ``load`` after the references.
 
 Nothing here refuses a configuration. Each warning is one function, so that the list reads as a catalogue.
 """
@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import ValidationError
 
 from autoheal.domain.durations import format_duration
 from autoheal.domain.names import Cause, Mode, OnNoData, Severity
-from autoheal.domain.specs import PolicySpec, Rung, RungCondition
+from autoheal.domain.specs import ModelSpec, PolicySpec, Rung, RungCondition
 from autoheal.errors import Problem
 from autoheal.policy.explain import warning
+from autoheal.policy.known import Known
 from autoheal.policy.references import Names
-from autoheal.policy.yaml_source import Document
+from autoheal.policy.yaml_source import Document, Path
 
 Rule = Callable[[PolicySpec, Document, Names], Iterator[Problem]]
 #: Actions that leave the outside world as it is.
@@ -26,6 +30,21 @@ def lint_policy(policy: PolicySpec, document: Document, names: Names) -> Iterato
     """All warnings about one policy."""
     for rule in RULES:
         yield from rule(policy, document, names)
+
+
+def lint_model(model: ModelSpec, document: Document, known: Known, at: Path = ()) -> Iterator[Problem]:
+    """What the options of its monitors warn of themselves, such as rules whose false alarms are known."""
+    for monitor in model.monitors:
+        options = known.monitors.get(monitor.kind)
+        if options is None or not hasattr(options, "warnings"):
+            continue
+        try:
+            checked: Any = options.model_validate(dict(monitor.options))
+        except ValidationError:
+            continue  # told as an error already
+        for path, message, hint in checked.warnings():
+            where = document.at(*at, "monitors", monitor.kind, *path)
+            yield warning(where, message, hint)
 
 
 def _never_holds(policy: PolicySpec, document: Document, _names: Names) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from autoheal.errors import ConfigError, Problem
 from autoheal.policy.explain import check, did_you_mean, problem
 from autoheal.policy.guards_schema import FleetPart, fleet_guards
 from autoheal.policy.known import Known
-from autoheal.policy.lint import lint_policy
+from autoheal.policy.lint import lint_model, lint_policy
 from autoheal.policy.model_schema import ModelPart, model_spec
 from autoheal.policy.policy_build import policy_spec
 from autoheal.policy.policy_schema import PolicyPart
@@ -159,6 +159,7 @@ def _cross_check(kept: Mapping[str, Document], known: Known, defaults: frozenset
     )
     for model, document in draft.models.values():
         draft.problems += model_problems(model, document, known)
+        draft.problems += lint_model(model, document, known)
     for policy, document in draft.policies.values():
         draft.problems += policy_problems(policy, document, names, generic=document.file in defaults)
         draft.problems += lint_policy(policy, document, names)

@@ -16,6 +16,20 @@ def policy(*, match: str = MATCH, when: str = WHEN, ladder: str = LADDER, more: 
     return HEAD + match + when + ladder + more
 
 
+MODEL = """version: 1
+kind: model
+name: mine
+task: regression
+features:
+  x: {type: numeric}
+monitors:
+  familiar:
+    window: {rows: 50}
+    rules:
+      - {rule: ks p < 0.05}
+      - psi > 0.2
+"""
+
 CASES = {
     "a pattern without a model": (
         policy(match='match: {models: ["frod*"]}\n'),
@@ -127,6 +141,17 @@ def test_a_doubt_is_told_with_its_place(case: str) -> None:
     found = load_bad("mine.yaml", text)
     assert [f"{p.line}:{p.column} {p.message} | {p.hint}" for p in found] == [wanted]
     assert {p.severity for p in found} == {"warning"}
+
+
+def test_familiar_rules_are_told_with_what_they_cost() -> None:
+    found = load_bad("mine.yaml", MODEL)
+    assert {p.severity for p in found} == {"warning"}
+    assert [(p.line, p.column) for p in found] == [(11, 9), (12, 9)]
+    assert found[1].message == (
+        "psi > 0.2 keeps no budget of false alarms; measured at psi > 0.2 on 50 rows: "
+        "27.0% of healthy windows alarm, for each feature"
+    )
+    assert found[1].hint == "data_drift keeps one budget over all features, models and looks"
 
 
 def test_a_fleet_without_models_is_not_told_that_nothing_matches() -> None:
