@@ -5,7 +5,8 @@ logistic curve of the score's logit (Platt 1999). Either way the result is a ris
 data. ``ece`` is honest: each half of the rows is judged by the curve of the other half; it is biased upwards by
 about ``0.4 / sqrt(rows per bin)``, so a small sample refuses rather than flatters.
 
-Scores and labels are (n,), scores in [0, 1], labels 0 or 1. Raises ValueError for other values, for fewer than 20
+Rows may carry weights (shifted_estimate.py uses the density ratio of now to then). Scores and labels are (n,), scores in
+[0, 1], labels 0 or 1, weights finite and >= 0. Raises ValueError for other values, for fewer than 20
 rows, and when only one class occurs.
 """
 
@@ -42,32 +43,41 @@ class Calibration:
         return np.interp(inputs.losses("scores", scores), self.scores, self.chances)
 
 
-def fit(scores: ArrayLike, labels: ArrayLike) -> Calibration:
+def fit(scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> Calibration:
     """Learn the polygon from all rows, and how wrong it is from rows that it did not see."""
     s, y = inputs.losses("scores", scores), inputs.losses("labels", labels)
     if s.shape != y.shape or s.size < LEAST_ROWS:
         raise ValueError(f"need one label a score and at least {LEAST_ROWS} rows, got {s.size} and {y.size}")
     if not np.isin(y, (0.0, 1.0)).all() or y.min() == y.max():
         raise ValueError("labels must be 0 or 1, and both must occur")
+    w = np.ones_like(s) if weights is None else inputs.vector("weights", weights)
+    if w.shape != s.shape or (w < 0).any() or not (w[y > 0].any() and w[y == 0].any()):
+        raise ValueError("need one weight >= 0 a row, some of them above 0 in both classes")
+    # Weights are relative: their mean is one row.
+    w = w / w.mean()
     unseen = np.empty_like(s)
     for own in (np.arange(s.size) % 2 == 0, np.arange(s.size) % 2 == 1):
-        unseen[own] = np.interp(s[own], *_knots(s[~own], y[~own]))
-    x, p = _knots(s, y)
-    return Calibration(tuple(x.tolist()), tuple(p.tolist()), ece(unseen, y), s.size)
+        unseen[own] = np.interp(s[own], *_knots(s[~own], y[~own], w[~own]))
+    x, p = _knots(s, y, w)
+    return Calibration(tuple(x.tolist()), tuple(p.tolist()), ece(unseen, y, weights=w), s.size)
 
 
-def _knots(s: Array, y: Array) -> tuple[Array, Array]:
-    x, p = _isotonic(s, y) if s.size >= ISOTONIC_ROWS / 2 else _logistic(s, y)
+def _knots(s: Array, y: Array, w: Array) -> tuple[Array, Array]:
+    # Judged by the rows that the weights are worth.
+    worth = float(w.sum() ** 2 / max((w**2).sum(), 1e-300))
+    x, p = _isotonic(s, y, w) if worth >= ISOTONIC_ROWS / 2 else _logistic(s, y, w)
     if x.size > MOST_KNOTS:
         kept = np.unique(np.linspace(0, x.size - 1, MOST_KNOTS).round().astype(np.int64))
         x, p = x[kept], p[kept]
     return x, p
 
 
-def _isotonic(s: Array, y: Array) -> tuple[Array, Array]:
+def _isotonic(s: Array, y: Array, w: Array | None = None) -> tuple[Array, Array]:
     """Pools of equal probability: mean score and share of positives of each."""
+    w = np.ones_like(s) if w is None else w
+    s, y, w = s[w > 0], y[w > 0], w[w > 0]
     values, place = np.unique(s, return_inverse=True)
-    rows, hits = np.bincount(place).astype(np.float64), np.bincount(place, weights=y)
+    rows, hits = np.bincount(place, weights=w), np.bincount(place, weights=w * y)
     pools: list[tuple[float, float, float]] = []  # rows, positives, sum of scores
     for n, k, v in zip(rows.tolist(), hits.tolist(), (rows * values).tolist(), strict=True):
         pool = (n, k, v)
@@ -79,17 +89,17 @@ def _isotonic(s: Array, y: Array) -> tuple[Array, Array]:
     return sums[:, 2] / sums[:, 0], sums[:, 1] / sums[:, 0]
 
 
-def _logistic(s: Array, y: Array) -> tuple[Array, Array]:
+def _logistic(s: Array, y: Array, w: Array) -> tuple[Array, Array]:
     """Newton's method on two numbers, with Platt's softened labels, so that it always converges."""
     x = logit(np.clip(s, EDGE, 1.0 - EDGE))
-    ones = float(y.sum())
-    soft = np.where(y > 0, (ones + 1.0) / (ones + 2.0), 1.0 / (y.size - ones + 2.0))
+    ones = float((w * y).sum())
+    soft = np.where(y > 0, (ones + 1.0) / (ones + 2.0), 1.0 / (float(w.sum()) - ones + 2.0))
     design = np.stack([np.ones_like(x), x], axis=1)
     beta = np.array([0.0, 1.0])
     for _ in range(50):
         p = expit(design @ beta)
-        slope = design.T @ (p - soft) + 1e-6 * beta
-        bend = (design * (p * (1.0 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
+        slope = design.T @ (w * (p - soft)) + 1e-6 * beta
+        bend = (design * (w * p * (1.0 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
         step = np.clip(np.linalg.solve(bend, slope), -2.0, 2.0)
         beta = beta - step
         if np.abs(step).max() < 1e-9:

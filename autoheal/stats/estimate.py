@@ -92,14 +92,17 @@ def expected_auroc(scores: ArrayLike) -> float:
     return _ratio(concordant, usable)
 
 
-def ece(scores: ArrayLike, labels: ArrayLike, bins: int = 10) -> float:
-    """Expected calibration error over equal-width bins (a, b] of the score, the first one closed."""
+def ece(scores: ArrayLike, labels: ArrayLike, bins: int = 10, weights: ArrayLike | None = None) -> float:
+    """Expected calibration error over equal-width bins (a, b] of the score, the first one closed; rows may be weighted."""
     p, y = _scores(scores), inputs.losses("labels", labels)
     if p.shape != y.shape or bins < 1:
         raise ValueError(f"need one label a score and at least one bin, got {p.size}, {y.size}, {bins}")
     where = np.maximum(np.ceil(p * bins).astype(np.int64) - 1, 0)
-    gaps = np.bincount(where, weights=p - y, minlength=bins)
-    return float(np.abs(gaps).sum()) / p.size
+    w = np.ones_like(p) if weights is None else inputs.vector("weights", weights)
+    if w.shape != p.shape or (w < 0).any() or w.sum() <= 0:
+        raise ValueError("need one weight >= 0 a score, some of them above 0")
+    gaps = np.bincount(where, weights=w * (p - y), minlength=bins)
+    return float(np.abs(gaps).sum() / w.sum())
 
 
 def atc_threshold(confidences: ArrayLike, errors: ArrayLike) -> float:
