@@ -58,3 +58,20 @@ def test_what_cannot_be_used_ends_with_2(tmp_path: Path, options: list[str]) -> 
     assert done.returncode == 2
     assert done.stderr.startswith("autoheal detect: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_full_of_trouble_leaves_no_warning(tmp_path: Path) -> None:
+    cells = ["nan", "inf", "-inf", "1e308", "-1e308", "", "7", "seven", "1e-320", "0"]
+    lines = [
+        f"{i},{cells[i * i % 10]},{cells[i // 3 % 10]},{i % 2 or ''},{(i + 1) % 2 or ''}" for i in range(1500)
+    ]
+    file = tmp_path / "trouble.csv"
+    file.write_text("\n".join(["at,x,z,said,true", *lines]) + "\n")
+    for options in (
+        ["--time", "at", "--value", "x"],
+        ["--features", "x,z", "--prediction", "said", "--label", "true"],
+    ):
+        argv = [sys.executable, "-W", "error", "-m", "autoheal", "detect", file, "--json", *options]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout)
