@@ -70,7 +70,7 @@ def counted(counts: Counts, seen: Requests) -> Counts:
     """The counts with all ticks that are closed by now."""
     newest = int(seen.time[-1] // TICK)
     after = counts.ticks[-1][0] if counts.ticks else newest - KEPT
-    made = [t for t in _by_tick(seen) if after < t[0] < newest]
+    made = [t for t in _by_tick(seen, after + 1) if t[0] < newest]
     began = float(seen.time[0]) if counts.began is None else counts.began
     kept = tuple(t for t in (*counts.ticks, *made) if t[0] > newest - KEPT)
     return Counts(kept, began)
@@ -79,8 +79,7 @@ def counted(counts: Counts, seen: Requests) -> Counts:
 def judge(objective: float, counts: Counts, seen: Requests, *, weighed: bool) -> dict[str, Any]:
     """What to say about an objective at the time of the newest request."""
     now = float(seen.time[-1])
-    open_tick = [t for t in _by_tick(seen) if t[0] >= int(now // TICK)]
-    table = np.array([*counts.ticks, *open_tick], np.float64).reshape(-1, 3)
+    table = np.array([*counts.ticks, *_by_tick(seen, int(now // TICK))], np.float64).reshape(-1, 3)
     began = now if counts.began is None else counts.began
     rules = [r for r in burn_rate.RULES if now - began >= SEEN * r.long_hours * HOUR]
     if not rules:
@@ -119,17 +118,21 @@ def _window(table: Floats, now: float, hours: float) -> Count:
     return Count(float(table[inside, 1].sum()), float(table[inside, 2].sum()))
 
 
-def _by_tick(seen: Requests) -> Iterator[tuple[int, float, float]]:
-    number = np.floor(seen.time / TICK).astype(np.int64)
-    ticks, place = np.unique(number, return_inverse=True)
-    totals, bad = np.bincount(place, weights=seen.weight), np.bincount(place, weights=seen.bad)
+def _by_tick(seen: Requests, first: int) -> Iterator[tuple[int, float, float]]:
+    """Number, requests and bad ones of each tick from ``first`` on."""
+    begin = int(np.searchsorted(seen.time, first * TICK, side="left"))
+    ticks, place = np.unique(np.floor(seen.time[begin:] / TICK).astype(np.int64), return_inverse=True)
+    totals, bad = (np.bincount(place, weights=side[begin:]) for side in (seen.weight, seen.bad))
     for tick, total, worse in zip(ticks.tolist(), totals.tolist(), bad.tolist(), strict=True):
         yield tick, total, min(worse, total)
 
 
 def _rows(time: Floats, chosen: Bools, bad: Floats) -> Requests:
-    order = np.argsort(time[chosen], kind="stable")
-    return Requests(time[chosen][order], np.ones(int(chosen.sum())), bad[chosen][order])
+    time, bad = time[chosen], bad[chosen]
+    if (time[1:] < time[:-1]).any():
+        order = np.argsort(time, kind="stable")
+        time, bad = time[order], bad[order]
+    return Requests(time, np.ones(len(time)), bad)
 
 
 def _scraped(view: View) -> Requests | None:

@@ -45,9 +45,11 @@ class Spike:
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """The last hour of one metric, and on each side the last thousand distances, oldest first."""
+    """The last hour of one metric, and on each side the last thousand distances, oldest first. ``tick`` is the newest
+    that was looked at, ``valued`` the newest that had a value."""
 
     tick: int | None = None
+    valued: int | None = None
     recent: tuple[float, ...] = ()
     past: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     spike: Spike | None = None
@@ -67,8 +69,9 @@ class Look:
 def ticked(ticks: Ticks, values: Iterable[tuple[int, float]], look: Look) -> Ticks:
     """The state after more ticks, in order. It shows the strongest spike among them."""
     memories = {side: Past.of(ticks.past.get(side, ()), RESOLUTION) for side in look.sides}
-    recent, last, found = list(ticks.recent), ticks.tick, list[Spike]()
+    recent, seen, last, found = list(ticks.recent), ticks.tick, ticks.valued, list[Spike]()
     for tick, value in values:
+        seen = tick
         if last is not None and tick - last > RECENT:
             recent.clear()  # after an hour of nothing there is no recent level
         if math.isnan(value):
@@ -78,13 +81,13 @@ def ticked(ticks: Ticks, values: Iterable[tuple[int, float]], look: Look) -> Tic
             found += _spikes(tick, value, float(np.median(recent)), memories, look)
             del recent[0]
         recent.append(value)
-    if last == ticks.tick:
+    if seen == ticks.tick:
         return ticks
     past: dict[str, tuple[float, ...]] = {side: memory.sizes for side, memory in memories.items()}
     # What memory held before the first look is history, not news.
-    newest = (last or 0) - (RECENT if ticks.tick is None else DAY_OF_TICKS)
+    newest = (seen or 0) - (RECENT if ticks.tick is None else DAY_OF_TICKS)
     news = [spike for spike in found if spike.tick > newest]
-    return Ticks(last, tuple(recent), past, max(news, key=lambda spike: spike.log_days, default=None))
+    return Ticks(seen, last, tuple(recent), past, max(news, key=lambda spike: spike.log_days, default=None))
 
 
 def _spikes(
