@@ -43,7 +43,9 @@ def _with_model(world: World, state: ModelState) -> World:
 
 
 def _finding(world: World, event: ev.FindingObserved, _at: datetime) -> World:
-    key = event.finding.key
+    key, target = event.finding.key, event.finding.target
+    if is_model(target) and target not in world.config.models:
+        return replace(world, newest=None)  # a late word about a model that is no longer watched
     return replace(world, findings={**world.findings, key: event.finding}, newest=key)
 
 

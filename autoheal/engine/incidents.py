@@ -17,6 +17,7 @@ from autoheal.domain.names import (
     IncidentId,
     IncidentState,
     ModelName,
+    RunState,
     Severity,
     Target,
     is_model,
@@ -81,6 +82,22 @@ def merge(world: World, _now: datetime) -> tuple[Event, ...]:
                 min(incident.started_at, own.started_at),
             )
             return (ev.IncidentMerged(own.id, incident.id), grown)
+    return ()
+
+
+def abandon(world: World, _now: datetime) -> tuple[Event, ...]:
+    """An incident about what the configuration no longer names is over once nothing is under way for it: nobody watches
+    it, so nobody could ever say that it healed."""
+    running = {r.incident for r in world.runs.values() if r.state is RunState.RUNNING}
+    for incident in world.incidents.values():
+        about = incident.models or ((ModelName(incident.target),) if is_model(incident.target) else ())
+        if (
+            incident.open
+            and about
+            and incident.id not in running
+            and not set(about) & set(world.config.models)
+        ):
+            return (ev.IncidentClosed(incident.id, "no longer watched", verified=False),)
     return ()
 
 

@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     health.derive,
     incidents.gather,
     incidents.merge,
+    incidents.abandon,
     cause.diagnose,
     runs.advance,
     verify.after_runs,

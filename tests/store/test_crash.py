@@ -27,12 +27,13 @@ from tests.store.test_log import filled
 HAMMER = Path(__file__).with_name("hammer.py")
 
 
-def hammer_and_kill(state: Path, lanes: int, seconds: float) -> int:
-    """Let a process append, kill it at a moment of its own, and return the last number it acknowledged."""
+def hammer_and_kill(state: Path, lanes: int, lines: int, seconds: float) -> int:
+    """Let a process append, kill it so long after so many acknowledgements, and return the last number it gave."""
     process = subprocess.Popen([sys.executable, str(HAMMER), str(state), str(lanes)], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == b"ready\n"
+        seen = [int(process.stdout.readline()) for _ in range(lines)]
         time.sleep(seconds)
     finally:
         process.send_signal(signal.SIGKILL)
@@ -40,7 +41,7 @@ def hammer_and_kill(state: Path, lanes: int, seconds: float) -> int:
     process.stdout.close()
     assert process.wait(timeout=30) == -signal.SIGKILL
     whole = out[: out.rfind(b"\n") + 1].split()
-    return max(map(int, whole), default=0)
+    return max([*seen, *map(int, whole)], default=0)
 
 
 @pytest.mark.parametrize("lanes", [1, 16])
@@ -48,7 +49,8 @@ def test_kill_9_while_appending_loses_nothing_that_was_acknowledged(tmp_path: Pa
     moments = random.Random(lanes)
     acknowledged = 0
     for _ in range(6):
-        acknowledged = max(acknowledged, hammer_and_kill(tmp_path, lanes, moments.uniform(0.0, 0.25)))
+        last = hammer_and_kill(tmp_path, lanes, moments.randrange(60), moments.uniform(0.0, 0.05))
+        acknowledged = max(acknowledged, last)
         with EventLog.open(tmp_path) as log:
             assert log.verify() is None
             assert log.head().seq >= acknowledged
