@@ -66,6 +66,9 @@ class Board(Screen[None]):
         raise NotImplementedError
 
     def draw(self, frame: Frame) -> None:
+        """Draw the frame; a screen that was switched to a moment ago has no widgets yet, and is drawn once it has."""
+        if not self.children:
+            return
         width, height = self.size
         small = width < LEAST[0] or height < LEAST[1]
         self.set_class(small, "-small")
