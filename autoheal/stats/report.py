@@ -1,6 +1,6 @@
 """The drift report: many columns against one prepared reference, in one pass over each.
 
-Pure. ``prepare`` (report_reference.py) makes a reference ready once. ``drift_report`` then gives per column PSI,
+Pure. ``prepare`` or ``summarised`` (report_reference.py) make a reference ready once. ``drift_report`` then gives per column PSI,
 Jensen-Shannon divergence (bits), bounds on the two-sample Kolmogorov-Smirnov D, and the shares of missing and
 out-of-range rows: what ``psi.psi``, ``distance.js_divergence`` and ``distance.ks_bounds`` say, for all columns at
 once. Each column is sorted, and everything else comes from looking up a few hundred places in it, so that a report
@@ -29,14 +29,26 @@ from autoheal.stats.probe import Floats, Ints, Looked, look
 from autoheal.stats.psi import PSEUDO_COUNT
 from autoheal.stats.report_reference import (
     Category,
+    CategorySummary,
+    NumericSummary,
     Prepared,
     category_codes,
     numeric_columns,
     prepare,
+    summarised,
     tally,
 )
 
-__all__ = ["Category", "Prepared", "Report", "drift_report", "prepare"]
+__all__ = [
+    "Category",
+    "CategorySummary",
+    "NumericSummary",
+    "Prepared",
+    "Report",
+    "drift_report",
+    "prepare",
+    "summarised",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,10 @@
 """A reference made ready for drift reports, and the counts of a batch on it.
 
-Pure. Split from ``report``, whose first half it is: ``prepare`` sorts every column once and keeps what each later batch
-is compared with (bins and their counts, limits, a grid of quantiles, tables from category codes to levels; with
-``exact`` the sorted values themselves); ``tally`` counts a batch in the same layout. Memory a numeric column: about
-3 kB, and with ``exact`` 8 bytes a reference row more.
+Pure. Split from ``report``, whose first half it is. ``prepare`` makes one from rows: it sorts every column once and keeps
+what each later batch is compared with (bins and their counts, limits, a grid of quantiles, tables from category codes to
+levels; with ``exact`` the sorted values themselves). ``summarised`` makes one from such summaries, for those who have
+nothing else left of their reference. ``tally`` counts a batch in the same layout. Memory a numeric column: about 3 kB,
+and with ``exact`` 10 to 18 bytes a reference row more.
 
 Surprises: all columns share one layout of bins, padded with empty ones, so that all of them are compared in a few
 calls; ``numeric`` stand before ``categorical`` everywhere. Errors: see ``report``.
@@ -21,8 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autoheal.stats import ks_exact
-from autoheal.stats.categorical import MISSING, levels
-from autoheal.stats.probe import LARGEST, Floats, Ints, Looked, Probe, look, probe
+from autoheal.stats.categorical import MISSING, OTHER, Levels, levels
+from autoheal.stats.probe import LARGEST, Floats, Ints, Looked, Probe, probe
 from autoheal.stats.reference_bins import ReferenceBins, as_floats, cut
 
 #: Grid cells of a column: the bounds on D are as far apart as its fullest cell, 0.8 % of the rows without drift.
@@ -34,6 +35,27 @@ class Category:
     """The reference of a category: ``codes`` into ``names``."""
 
     codes: NDArray[np.integer[Any]]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumericSummary:
+    """What is left of a numeric reference: ``counts`` on its bins (ReferenceBins.counts; without bins: of all finite
+    values, of infinities, of missing), and the ``shares`` of its finite rows at or below each of some finite, ascending
+    ``points``, 1 at the last. Bounds on D are as good as these: a share that was estimated is taken as known."""
+
+    bins: ReferenceBins | None
+    counts: Ints
+    points: Floats
+    shares: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CategorySummary:
+    """What is left of a category: ``counts`` on its levels (Levels.counts); ``names`` are those of a batch's codes."""
+
+    levels: Levels
+    counts: Ints
     names: tuple[str, ...]
 
 
@@ -110,27 +132,55 @@ def prepare(
     columns = numeric_columns(numeric, tuple(numeric))
     codes = category_codes({name: category.codes for name, category in held.items()}, held)
     ordered = [np.sort(column[np.isfinite(column)]) for column in columns]
-    bins = [_cut(values) for values in ordered]
-    places = probe(bins, [_grid(values) for values in ordered])
-    chosen = [_levels(c.names, column) for c, column in zip(held.values(), codes, strict=True)]
-    width = max([places.bins, *(len(names) + 2 for names in chosen)])
-    tables = _tables([c.names for c in held.values()], chosen, width)
-    looked = look(places, columns)
-    counts = tally(tables, looked, codes, width).counts
+    kept = tuple(ks_exact.order(v) if v.size else None for v in ordered) if exact else None
+    numbers = [_numeric_summary(column, values) for column, values in zip(columns, ordered, strict=True)]
+    levelled = [_category_summary(c.names, column) for c, column in zip(held.values(), codes, strict=True)]
+    return _laid_out(dict(zip(numeric, numbers, strict=True)), dict(zip(held, levelled, strict=True)), kept)
+
+
+def summarised(
+    numeric: Mapping[str, NumericSummary], categorical: Mapping[str, CategorySummary] | None = None
+) -> Prepared:
+    """Make a reference ready from summaries of its columns."""
+    return _laid_out(numeric, categorical or {}, None)
+
+
+def _laid_out(
+    numeric: Mapping[str, NumericSummary],
+    categorical: Mapping[str, CategorySummary],
+    values: tuple[ks_exact.Ordered | None, ...] | None,
+) -> Prepared:
+    """All columns in one layout."""
+    places = probe([n.bins for n in numeric.values()], [n.points for n in numeric.values()])
+    tallies = [*(n.counts for n in numeric.values()), *(c.counts for c in categorical.values())]
+    width = max([places.bins, *map(len, tallies)])
+    counts = np.zeros((len(tallies), width), dtype=np.int64)
+    for i, (row, tallied) in enumerate(zip(counts, tallies, strict=True)):
+        row[: len(tallied) - 2], row[-2:] = tallied[:-2], tallied[-2:]
+        if i < len(numeric):
+            # The probe pads before the last bin of values, by repeating the edge below it.
+            row[len(tallied) - 3], row[places.edges] = 0, tallied[-3]
     rows = counts.sum(axis=1, keepdims=True)
-    at_grid = looked.at_grid / np.maximum(looked.finite, 1)[:, None]
+    at_grid = np.ones((len(numeric), places.grid))
+    for grid, n in zip(at_grid, numeric.values(), strict=True):
+        grid[:] = n.shares[-1]
+        grid[: len(n.shares)] = n.shares
     return Prepared(
         numeric=tuple(numeric),
-        categorical=tuple(held),
+        categorical=tuple(categorical),
         counts=counts,
         rows=rows,
         shares=counts / rows,
-        binned=np.array([b is not None for b in bins] + [True] * len(held), dtype=np.bool_),
+        binned=np.array(
+            [n.bins is not None for n in numeric.values()] + [True] * len(categorical), dtype=bool
+        ),
         probe=places,
         at_grid=at_grid,
         steps=_steps(places, at_grid),
-        tables=tables,
-        values=tuple(ks_exact.order(v) if v.size else None for v in ordered) if exact else None,
+        tables=_tables(
+            [c.names for c in categorical.values()], [c.levels.names for c in categorical.values()], width
+        ),
+        values=values,
     )
 
 
@@ -196,9 +246,15 @@ def _filled(name: str, column: NDArray[Any]) -> NDArray[Any]:
     return column
 
 
-def _cut(values: Floats) -> ReferenceBins | None:
-    """Bins of sorted, finite values; None when they do not differ."""
-    return cut(values) if values.size and values[0] < values[-1] else None
+def _numeric_summary(column: Floats, ordered: Floats) -> NumericSummary:
+    """From a column and its finite values, sorted."""
+    bins = cut(ordered) if ordered.size and ordered[0] < ordered[-1] else None
+    missing = int(np.isnan(column).sum())
+    ends = ordered.searchsorted(bins.edges if bins else [], "right").tolist()
+    inside = np.diff([0, *ends, ordered.size])
+    counts = np.array([*inside, column.size - missing - ordered.size, missing], dtype=np.int64)
+    points = _grid(ordered)
+    return NumericSummary(bins, counts, points, ordered.searchsorted(points, "right") / max(ordered.size, 1))
 
 
 def _grid(values: Floats) -> Floats:
@@ -223,14 +279,15 @@ def _steps(places: Probe, at_grid: Floats) -> Floats:
     return steps
 
 
-def _levels(names: Sequence[str], codes: Ints) -> tuple[str, ...]:
-    """The levels that get a bin of their own; none when the whole reference is missing."""
-    seen = np.bincount(codes[(codes >= 0) & (codes < len(names))], minlength=len(names))
-    rows: Counter[str] = Counter()
-    for name, count in zip(names, seen.tolist(), strict=True):
+def _category_summary(names: tuple[str, ...], codes: Ints) -> CategorySummary:
+    """No level gets a bin of its own when the whole reference is missing."""
+    seen = _rows(codes, len(names))
+    rows: Counter[str] = Counter({MISSING: int(seen[0]), OTHER: int(seen[-1])})
+    for name, count in zip(names, seen[1:-1].tolist(), strict=True):
         rows[name] += count
-    del rows[MISSING]
-    return levels(rows).names if rows.total() else ()
+    known = rows.total() - rows[MISSING] - rows[OTHER]
+    chosen = levels({name: n for name, n in rows.items() if name != OTHER}) if known else Levels(())
+    return CategorySummary(chosen, chosen.counts(rows), names)
 
 
 def _tables(names: Sequence[Sequence[str]], chosen: Sequence[Sequence[str]], width: int) -> Tables:
