@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from autoheal.domain.names import ModelName
-from autoheal.telemetry import outcomes_table, predictions_table
+from autoheal.telemetry import outcomes_table
 from autoheal.telemetry.predictions_table import Joined
 from autoheal.telemetry.records import Outcome, Prediction, Record
 
@@ -31,8 +31,10 @@ class Labelled:
 
 @dataclass(slots=True)
 class Joining:
-    """What one batch did: rows to label in memory, ``fates`` of outcomes, and the ``tally`` for the table of counts."""
+    """What one batch did: rows to label in memory, ``fates`` of outcomes, and the ``tally`` for the table of counts.
+    ``label`` joins one outcome."""
 
+    label: Callable[[sqlite3.Connection, Outcome, float], Joined | None]
     labels: list[Labelled] = field(default_factory=list)
     fates: Counter[str] = field(default_factory=Counter)
     tally: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -59,7 +61,7 @@ class Joining:
         """Give new predictions, by number, the outcomes that waited for them."""
         for _, record in records:
             if outcome := outcomes_table.take(db, record):
-                row = predictions_table.label(db, outcome, stamp)
+                row = self.label(db, outcome, stamp)
                 assert row is not None
                 self.labels.append(Labelled(outcome.model, outcome.label, row))
                 self.tally.update(((outcome.model, "early"), (outcome.model, "joined")))
@@ -68,7 +70,7 @@ class Joining:
         """Join the outcomes of the batch, in its order."""
         for outcome in records:
             if isinstance(outcome, Outcome):
-                row = predictions_table.label(db, outcome, stamp)
+                row = self.label(db, outcome, stamp)
                 fate = outcomes_table.keep(db, outcome, stamp) if row is None else row.how
                 self.fates[fate] += 1
                 self.tally[outcome.model, COUNTED_AS[fate]] += 1

@@ -120,8 +120,14 @@ def parse_rows(rows: Sequence[object], tasks: Mapping[ModelName, Task]) -> list[
     return records
 
 
-def parse_body(body: bytes, tasks: Mapping[ModelName, Task], *, lines: bool = False) -> list[Record]:
+def parse_body(body: bytes, tasks: Mapping[ModelName, Task], *, lines: bool = False) -> Sequence[Record]:
     """Records of a JSON document (one record, a list, or ``{"records": [...]}``) or of NDJSON ``lines``."""
+    if lines:
+        from autoheal.telemetry.packed import pack  # noqa: PLC0415 - it gives records, and needs their limits
+
+        packed = pack(body, tasks)
+        if packed is not None:
+            return packed
     return parse_rows(_ndjson(body) if lines else _json(body), tasks)
 
 

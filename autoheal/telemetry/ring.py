@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoheal.domain.names import Task
 from autoheal.domain.specs import FeatureSpec, ModelSpec
 from autoheal.monitors.rows import ABSENT, NULL, PRESENT, WRONG, Codes, Column, Floats, Rows, States
-from autoheal.telemetry.records import Prediction
+from autoheal.telemetry.packed import Cells, Packed, Texts, raw
+from autoheal.telemetry.records import Prediction, Scalar
 from autoheal.telemetry.values import class_of, level_of
 
 #: Distinct levels of one column that are kept apart; the rest share one level.
@@ -100,11 +102,41 @@ class Ring:
             features,
         )
 
+    def packed(self, batch: Packed, arrived: float) -> Rows:
+        """A packed batch as rows without a label; they are not held yet."""
+        n = len(batch)
+        no = np.zeros(n, np.bool_)
+        code = self.versions.code(batch.version)
+        features = {f.name: self._packed_cells(f, batch.features.get(f.name), n) for f in self.spec.features}
+        said = self._answers(batch.prediction)
+        return Rows(
+            batch.time, np.full(n, arrived), np.full(n, code, np.int32), self.versions.frozen(), no, no, said,
+            batch.score, batch.latency, np.full(n, np.nan), np.full(n, np.inf), self.classes.frozen(), features,
+        )  # fmt: skip
+
+    def _answers(self, said: Floats | list[Scalar]) -> Floats:
+        if isinstance(said, list):
+            return np.array([self._answer(value) for value in said], np.float64)
+        if self.spec.task is Task.REGRESSION:
+            return said
+        known, inverse = np.unique(said, return_inverse=True)
+        codes: Floats = np.array([self._answer(value) for value in known.tolist()], np.float64)
+        return codes[inverse]
+
+    def _packed_cells(self, feature: FeatureSpec, column: Cells | None, n: int) -> Column:
+        if feature.kind == "numeric" and isinstance(column, np.ndarray):
+            return Column("numeric", column, np.zeros(n, np.uint8))
+        if feature.kind == "categorical" and isinstance(column, Texts):
+            codes, state = self._codes(feature, list(column.table))
+            levels = self.levels[feature.name].frozen()
+            return Column("categorical", codes[column.codes], state[column.codes], levels)
+        return self._cells_of(feature, [_ABSENT] * n if column is None else list(raw(column)))
+
     def append(self, seqs: Sequence[int], records: Sequence[Prediction], arrived: float) -> None:
         """Take new predictions, in the order of their ascending ``seqs``."""
         self.hold(seqs, self.columns(records, arrived))
 
-    def hold(self, seqs: Sequence[int], rows: Rows) -> None:
+    def hold(self, seqs: Sequence[int] | NDArray[np.int64], rows: Rows) -> None:
         """Take rows that ``columns`` of this ring made, in the order of their ascending ``seqs``."""
         rows = rows.take(slice(-self.capacity, None))
         start, end = self._make_room(len(rows))

@@ -124,6 +124,51 @@ def summaries(db: Database) -> None:
     )
 
 
+@migrations()
+def chunks(db: Database) -> None:
+    """Large batches in one piece, labels of their rows, and an index of all ids."""
+    db.execute(
+        """
+        CREATE TABLE chunks (
+            first INTEGER PRIMARY KEY,
+            model TEXT NOT NULL,
+            rows INTEGER NOT NULL,
+            earliest REAL NOT NULL,
+            latest REAL NOT NULL,
+            arrived REAL NOT NULL,
+            data BLOB NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX chunks_by_time ON chunks (model, latest)")
+    db.execute(
+        """
+        CREATE TABLE packed_labels (
+            seq INTEGER PRIMARY KEY,
+            model TEXT NOT NULL,
+            version TEXT NOT NULL,
+            time REAL NOT NULL,
+            label,
+            label_time REAL NOT NULL,
+            labelled REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX packed_labels_by_time ON packed_labels (model, time)")
+    db.execute(
+        """
+        CREATE TABLE id_runs (
+            model TEXT NOT NULL,
+            first INTEGER NOT NULL,
+            last INTEGER NOT NULL,
+            keys BLOB NOT NULL,
+            seqs BLOB NOT NULL,
+            UNIQUE (model, first)
+        )
+        """
+    )
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
     try:

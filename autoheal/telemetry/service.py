@@ -23,7 +23,7 @@ from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.view import Series, View
-from autoheal.telemetry import joins_table, predictions_table
+from autoheal.telemetry import chunks_table, joins_table, predictions_table
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
 from autoheal.telemetry.history import History
@@ -123,7 +123,7 @@ class Telemetry:
         """What the monitors of one model see at ``now``; costs well under a millisecond."""
         store = self._store
         if reference is not None:
-            store.summaries.refer(self._models[model], champion, reference)
+            store.writing.summaries.refer(self._models[model], champion, reference)
         with store.lock:
             rows = store.rings[model].rows()
             as_of = store.horizon(to_unix(now))
@@ -159,10 +159,15 @@ class Telemetry:
         start = -math.inf if since is None else to_unix(since)
         end = math.inf if until is None else to_unix(until)
         with self._reading:
-            found = predictions_table.labelled(
-                self._reader, model, since=start, until=end, as_of=to_unix(now), lag=lag, limit=limit
-            )
-            return [row | {"time": from_unix(row["time"])} for row in found]
+            found = [
+                row
+                for table in (predictions_table, chunks_table)
+                for row in table.labelled(
+                    self._reader, model, since=start, until=end, as_of=to_unix(now), lag=lag, limit=limit
+                )
+            ]
+        found.sort(key=lambda row: row["time"], reverse=True)
+        return [row | {"time": from_unix(row["time"])} for row in found[:limit]]
 
     def served(
         self, model: ModelName, *, since: datetime | None, until: datetime, limit: int
@@ -170,10 +175,13 @@ class Telemetry:
         """The newest rows with ``since < time <= until``, labelled or not, newest first: their time and features."""
         start = -math.inf if since is None else to_unix(since)
         with self._reading:
-            found = predictions_table.served(
-                self._reader, model, since=start, until=to_unix(until), limit=limit
-            )
-            return [{"time": from_unix(time), "features": features} for time, features in found]
+            found = [
+                row
+                for table in (predictions_table, chunks_table)
+                for row in table.served(self._reader, model, since=start, until=to_unix(until), limit=limit)
+            ]
+        found.sort(key=lambda row: row[0], reverse=True)
+        return [{"time": from_unix(time), "features": features} for time, features in found[:limit]]
 
     def matured(
         self,
@@ -191,8 +199,11 @@ class Telemetry:
             rows, full = ring.rows(), len(ring) >= ring.capacity
         if full and not (rows.time.min() <= start):
             with self._reading:
-                return predictions_table.count_matured(
-                    self._reader, model, since=start, as_of=to_unix(now), lag=lag, version=version
+                return sum(
+                    table.count_matured(
+                        self._reader, model, since=start, as_of=to_unix(now), lag=lag, version=version
+                    )
+                    for table in (predictions_table, chunks_table)
                 )
         mask = (np.maximum(rows.labelled, rows.time + lag) <= to_unix(now)) & (rows.time > start)
         if version is not None:

@@ -20,42 +20,28 @@ from autoheal.clock import Clock
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import StoreError
-from autoheal.monitors.rows import Rows
-from autoheal.telemetry import batches_table, joins_table, metrics_table, outcomes_table, predictions_table
+from autoheal.telemetry import (
+    batches_table,
+    chunks_table,
+    metrics_table,
+    outcomes_table,
+    predictions_table,
+)
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
-from autoheal.telemetry.join import Joining
 from autoheal.telemetry.limits import Limits
-from autoheal.telemetry.records import Metric, Prediction, Record
+from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.schema import connect, open_database
-from autoheal.telemetry.summariser import Summariser
 from autoheal.telemetry.tidy import forget
 from autoheal.telemetry.values import to_unix
+from autoheal.telemetry.writing import Done, Writing
 
 _LOG = logging.getLogger(__name__)
 #: Batches and rows between two rounds of forgetting.
 TIDY_BATCHES = 200
 TIDY_ROWS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """New rows of one model, to be held in memory once they are committed."""
-
-    spec: ModelSpec
-    seqs: list[int]
-    rows: Rows
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A batch whose transaction is ready to be committed."""
-
-    counts: Counts
-    shown: list[_Shown]
-    joining: Joining
 
 
 @dataclass(slots=True)
@@ -69,10 +55,10 @@ class Store:
     rings: dict[ModelName, Ring] = field(default_factory=dict)
     series: dict[tuple[ModelName, str], deque[tuple[float, float]]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
-    summaries: Summariser = field(default_factory=Summariser)
+    writing: Writing = field(default_factory=Writing)
     _db: sqlite3.Connection | None = None
     _next: int = 1
-    _sizes: dict[ModelName, int] = field(default_factory=dict)
+    _sizes: Counter[ModelName] = field(default_factory=Counter)
     _waiting: int = 0
     _since_tidy: tuple[int, int] = (0, 0)
     _in_flight: float | None = None
@@ -80,10 +66,12 @@ class Store:
 
     def open(self) -> None:
         self._db = open_database(self.path)
-        self._next = predictions_table.last_seq(self._db) + 1
-        self._sizes = predictions_table.sizes(self._db)
+        self._next = max(predictions_table.last_seq(self._db), chunks_table.last_seq(self._db)) + 1
+        self._sizes = Counter(predictions_table.sizes(self._db))
+        self._sizes.update(chunks_table.sizes(self._db))
+        self.writing.packing.open(self._db)
         self._waiting = outcomes_table.count(self._db)
-        self.summaries.open(self._db)
+        self.writing.summaries.open(self._db)
         for model, name in metrics_table.names(self._db):
             samples = metrics_table.newest(self._db, model, name, self.limits.metric_samples)
             self.series[ModelName(model), name] = deque(samples, maxlen=self.limits.metric_samples)
@@ -104,7 +92,7 @@ class Store:
                 fresh[name] = old
                 continue
             fresh[name] = Ring(spec, self._memory_rows(spec))
-            _refill(fresh[name], predictions_table.newest(db, name, fresh[name].capacity))
+            _refill(fresh[name], _newest(db, name, fresh[name].capacity))
         with self.lock:
             self.rings = fresh
 
@@ -115,9 +103,9 @@ class Store:
         try:
             db.execute("BEGIN IMMEDIATE")
             known = batches_table.counted(db, batch)
-            done = _Done(known, [], Joining()) if known else self._write(db, records, stamp)
+            done = self.writing.nothing(known) if known else self._take(db, records, stamp)
             batches_table.remember(db, batch, done.counts)
-            self.summaries.flush(db)
+            self.writing.summaries.flush(db)
             db.execute("COMMIT")
         except Refusal:
             self._give_up(db)
@@ -128,7 +116,7 @@ class Store:
         if known is not None:
             self._give_up(db)
             return known
-        self._show(done, [r for r in records if isinstance(r, Metric)])
+        self._show(done)
         self._tidy(db, len(records), stamp)
         return done.counts
 
@@ -136,7 +124,8 @@ class Store:
         """Nothing of the batch under way comes into memory."""
         if db.in_transaction:
             db.execute("ROLLBACK")
-        self.summaries.give_up()
+        self.writing.summaries.give_up()
+        self.writing.packing.give_up()
         with self.lock:
             self._in_flight = None
 
@@ -144,42 +133,13 @@ class Store:
         """Up to when everything that arrived is in the rings; call it with ``lock`` held."""
         return now if self._in_flight is None else min(now, self._in_flight - 1e-6)
 
-    def _write(self, db: sqlite3.Connection, records: Sequence[Record], stamp: float) -> _Done:
-        predictions = [r for r in records if isinstance(r, Prediction)]
-        first, joining = self._next, Joining()
-        new = predictions_table.insert(db, first, stamp, predictions) if predictions else []
-        joining.predictions(predictions, new)
-        fresh = [(first + place, predictions[place]) for place in new]
-        if self._waiting:
-            joining.waited(db, fresh, stamp)
-        joining.outcomes(db, records, stamp)
-        joins_table.add(db, joining.tally)
-        metrics_table.insert(db, [r for r in records if isinstance(r, Metric)])
-        shown = self._columns(fresh, stamp)
-        for part in shown:
-            self.summaries.rows(db, part.spec, part.rows)
-        for model, labels in joining.by_model().items():
-            if (ring := self.rings.get(model)) is not None:
-                self.summaries.labels(db, ring.spec, labels)
-        self._next += len(predictions)
-        duplicates = len(predictions) - len(new) + joining.fates["same"]
-        counts = Counts(
-            len(records) - duplicates, duplicates, joining.fates["waiting"], joining.fates["corrected"]
-        )
-        return _Done(counts, shown, joining)
+    def _take(self, db: sqlite3.Connection, records: Sequence[Record], stamp: float) -> Done:
+        first, waiting = self._next, self._waiting > 0
+        done = self.writing.take(db, records, first, stamp, rings=self.rings, waiting=waiting)
+        self._next += len(records)
+        return done
 
-    def _columns(self, fresh: Sequence[tuple[int, Prediction]], stamp: float) -> list[_Shown]:
-        """New predictions of the models that we have, as columns."""
-        by_model: dict[ModelName, list[tuple[int, Prediction]]] = {}
-        for seq, record in fresh:
-            by_model.setdefault(record.model, []).append((seq, record))
-        return [
-            _Shown(ring.spec, [seq for seq, _ in rows], ring.columns([record for _, record in rows], stamp))
-            for model, rows in by_model.items()
-            if (ring := self.rings.get(model)) is not None
-        ]
-
-    def _show(self, done: _Done, metrics: Sequence[Metric]) -> None:
+    def _show(self, done: Done) -> None:
         """Bring a batch into memory, as one change for readers."""
         joining = done.joining
         self._waiting += joining.fates["waiting"] - joining.early
@@ -198,7 +158,7 @@ class Store:
             for label in joining.labels:
                 if (ring := self.rings.get(label.model)) is not None:
                     ring.label(label.row.seq, label.label, label.row.labelled)
-            for metric in metrics:
+            for metric in done.metrics:
                 key = (metric.model, metric.name)
                 samples = self.series.setdefault(key, deque(maxlen=self.limits.metric_samples))
                 samples.append((metric.time, metric.value))
@@ -218,11 +178,12 @@ class Store:
             self._since_tidy = (batches, total)
             return
         self._since_tidy = (0, 0)
-        sizes = dict(self._sizes)
+        sizes = Counter(self._sizes)
         try:
             db.execute("BEGIN IMMEDIATE")
             self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp)
-            self.summaries.fold(db)
+            self.writing.packing.forget(db)
+            self.writing.summaries.fold(db)
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._give_up(db)
@@ -239,6 +200,13 @@ class Store:
         if self._db is None:
             raise StoreError(f"{self.path}: telemetry is closed")
         return self._db
+
+
+def _newest(db: sqlite3.Connection, model: ModelName, count: int) -> list[predictions_table.StoredRow]:
+    """The newest rows by data time, single and packed, in the order of arrival."""
+    rows = predictions_table.newest(db, model, count) + chunks_table.newest(db, model, count)
+    chosen = sorted(rows, key=lambda row: (row.record.time, row.seq))[-count:]
+    return sorted(chosen, key=lambda row: row.seq)
 
 
 def _refill(ring: Ring, rows: Sequence[predictions_table.StoredRow]) -> None:

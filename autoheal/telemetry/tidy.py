@@ -9,7 +9,14 @@ import sqlite3
 from collections import Counter
 
 from autoheal.domain.names import ModelName
-from autoheal.telemetry import batches_table, joins_table, metrics_table, outcomes_table, predictions_table
+from autoheal.telemetry import (
+    batches_table,
+    chunks_table,
+    joins_table,
+    metrics_table,
+    outcomes_table,
+    predictions_table,
+)
 from autoheal.telemetry.limits import Limits
 
 DAY = 86_400.0
@@ -22,11 +29,16 @@ def forget(db: sqlite3.Connection, limits: Limits, sizes: dict[ModelName, int], 
     counted as ``expired``, an outcome that goes without a prediction as ``orphaned``.
     """
     tally = Counter[tuple[str, str]]()
-    for model, gone in predictions_table.expire(db, stamp - limits.row_days * DAY).items():
-        _left(sizes, tally, model, gone)
+    for table in (predictions_table, chunks_table):
+        for model, gone in table.expire(db, stamp - limits.row_days * DAY).items():
+            _left(sizes, tally, model, gone)
+    single = predictions_table.sizes(db) if any(n > limits.rows * 1.05 for n in sizes.values()) else {}
     for model, size in tuple(sizes.items()):
         if size > limits.rows * 1.05:
-            _left(sizes, tally, model, predictions_table.trim(db, model, limits.rows))
+            _left(sizes, tally, model, chunks_table.trim(db, model, size - limits.rows))
+            # What is left of the packed rows takes its part of the room.
+            most = max(limits.rows - (sizes[model] - single.get(model, 0)), 0)
+            _left(sizes, tally, model, predictions_table.trim(db, model, most))
     metrics_table.trim(db, limits.metric_samples)
     batches_table.trim(db, limits.batches)
     lost = outcomes_table.expire(db, stamp - limits.waiting_days * DAY, limits.waiting)
