@@ -30,6 +30,8 @@ BLOCK = 4096
 GROWTH = 100.0
 PLACES = np.arange(1.0, BLOCK + 1)
 TINY = 1e-40
+#: Below this, one less it is one.
+NEGLIGIBLE = 1e-17
 
 
 def page_hinkley(state: PageHinkley, values: ArrayLike) -> tuple[PageHinkley, Flags]:
@@ -42,9 +44,16 @@ def page_hinkley(state: PageHinkley, values: ArrayLike) -> tuple[PageHinkley, Fl
         block = x[part]
         powers, inverse = _powers(state.forget, len(block))
         counts = PLACES[: len(block)] + state.n
-        means = (np.cumsum(block) + state.mean * state.n) / counts
-        sums = np.cumsum((block - means - state.delta) * inverse) + state.excess
-        excess = (sums - np.minimum(np.minimum.accumulate(sums), 0.0)) * powers
+        means = np.cumsum(block)
+        means += state.mean * state.n
+        means /= counts
+        sums = block - means
+        sums -= state.delta
+        sums *= inverse
+        np.cumsum(sums, out=sums)
+        sums += state.excess
+        lowest = np.minimum.accumulate(sums)
+        excess = (sums - np.minimum(lowest, 0.0, out=lowest)) * powers
         np.greater(excess, state.threshold, out=alarms[part])
         state = replace(state, n=state.n + len(block), mean=float(means[-1]), excess=float(excess[-1]))
     return state, alarms
@@ -63,11 +72,18 @@ def ewma(state: Ewma, values: ArrayLike) -> tuple[Ewma, Flags]:
         powers, inverse = _powers(keep, len(block))
         before = state.centre if state.n == 0 else state.level
         levels = (np.cumsum(block * inverse) * state.weight + before) * powers
-        forgotten = powers**2 * keep ** (2 * state.n)
-        spread = state.sd * np.sqrt(state.weight / (2.0 - state.weight) * (1.0 - forgotten))
-        alarms[part] = np.abs(levels - state.centre) > state.width * spread
+        alarms[part] = np.abs(levels - state.centre) > state.width * _spread(state, powers)
         state = replace(state, n=state.n + len(block), level=float(levels[-1]))
     return state, alarms
+
+
+def _spread(state: Ewma, powers: Floats) -> Floats | float:
+    """Standard deviation of the level at each value of a block; it soon stays the same."""
+    share = state.weight / (2.0 - state.weight)
+    start = (1.0 - state.weight) ** (2 * state.n)
+    if start < NEGLIGIBLE:
+        return state.sd * math.sqrt(share)
+    return np.asarray(state.sd * np.sqrt(share * (1.0 - powers**2 * start)))
 
 
 def ddm(state: Ddm, errors: ArrayLike) -> tuple[Ddm, Flags]:
