@@ -1,7 +1,7 @@
 """How the doors say no: every 4xx and 5xx has one shape, ``wire.Refusal``, whose ``error`` is a whole sentence.
 
 Also the border that stands before all routes: the view door refuses every change, and no command body is larger than
-a mebibyte (telemetry has its own, larger limit). Pure ASGI, because it must work before the body is read.
+a mebibyte (telemetry and alerts have their own, larger limits). Pure ASGI, because it must work before the body is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from autoheal.errors import AutohealError
 from autoheal.store.codec import UnrecordableError
 
 LARGEST_COMMAND = 1 << 20
-TELEMETRY = "/v1/telemetry"
+#: Pushed from outside, with limits of their own.
+PUSHED = frozenset({"/v1/telemetry", "/v1/alertmanager"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -107,7 +108,7 @@ class Border:
             answer = refusal(403, "this door is read only; send commands to the daemon's control.sock")
             await answer(scope, receive, send)
             return
-        bounded = receive if scope["path"] == TELEMETRY else _bounded(receive, LARGEST_COMMAND)
+        bounded = receive if scope["path"] in PUSHED else _bounded(receive, LARGEST_COMMAND)
         await self.app(scope, bounded, send)
 
 

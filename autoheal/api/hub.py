@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from autoheal.api.wire import Series
 from autoheal.clock import Clock
 from autoheal.domain.events import Entry, Event
+from autoheal.domain.source_health import SourceHealth
 from autoheal.domain.world import World
 
 
@@ -63,6 +64,10 @@ def _nothing() -> Mapping[str, int]:
     return {}
 
 
+def _no_sources() -> Sequence[SourceHealth]:
+    return ()
+
+
 def _no_series() -> Series:
     return {}
 
@@ -80,7 +85,7 @@ class Hub:
     """One daemon behind its doors.
 
     ``reload(actor)`` returns the problems, empty when the new configuration is in force. ``series`` gives the history
-    that sparklines draw, ``refused`` counts refused telemetry by reason, ``metrics`` is appended to ``/metrics``,
+    that sparklines draw, ``sources`` how each telemetry source does, ``refused`` counts refused telemetry by reason, ``metrics`` is appended to ``/metrics``,
     ``not_ready`` says what is still missing (empty: ready). ``telemetry`` makes the push router, one per app.
     """
 
@@ -92,5 +97,6 @@ class Hub:
     telemetry: Callable[[], APIRouter] | None = None
     series: Callable[[], Series] = _no_series
     refused: Callable[[], Mapping[str, int]] = _nothing
+    sources: Callable[[], Sequence[SourceHealth]] = _no_sources
     metrics: Callable[[], str] = _no_text
     not_ready: Callable[[], Sequence[str]] = field(default=_ready)

@@ -4,12 +4,14 @@ prometheus-client costs 100 ms of start-up for what is a few lines here (tests p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from autoheal import __version__
 from autoheal.api.hub import Hub
 from autoheal.domain.names import AlarmState, Health, IncidentState, RunState, Verdict
+from autoheal.domain.source_health import SourceHealth, SourceState
 from autoheal.domain.world import World
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
@@ -29,7 +31,11 @@ class Family:
 
 def metrics_text(hub: Hub) -> str:
     """The whole page."""
-    families = (*world_families(hub.kernel.world), _refused(hub.refused()))
+    families = (
+        *world_families(hub.kernel.world),
+        _refused(hub.refused()),
+        *source_families(hub.sources()),
+    )
     return "".join(_lines(family) for family in families) + hub.metrics()
 
 
@@ -76,6 +82,39 @@ def world_families(world: World) -> tuple[Family, ...]:
         _one("autoheal_pauses", "gauge", "Pauses in force.", len(world.pauses)),
         _one("autoheal_config_problems", "gauge", "Defects of the last reload.", len(world.config_problems)),
         _tasks(world),
+    )
+
+
+def source_families(sources: Sequence[SourceHealth]) -> tuple[Family, ...]:
+    """How telemetry comes in; a source that never had a row has no lag."""
+
+    def of(name: str, kind: str, text: str, value: Callable[[SourceHealth], float | None]) -> Family:
+        found = [(s.name, value(s)) for s in sources]
+        return Family(name, kind, text, tuple(((("source", n),), v) for n, v in found if v is not None))
+
+    refused = tuple(
+        ((("source", s.name), ("reason", reason)), float(n))
+        for s in sources
+        for reason, n in sorted(s.refused.items())
+    )
+    states = tuple(
+        ((("source", s.name), ("state", state)), float(s.state == state))
+        for s in sources
+        for state in get_args(SourceState)
+    )
+    return (
+        Family("autoheal_source_state", "gauge", "Telemetry sources by state.", states),
+        of("autoheal_source_rows_total", "counter", "Rows that a source brought.", lambda s: float(s.rows)),
+        of(
+            "autoheal_source_rows_per_second",
+            "gauge",
+            "Rows a second, of the last minute.",
+            lambda s: s.rows_per_s,
+        ),
+        of(
+            "autoheal_source_lag_seconds", "gauge", "How far the newest row is behind now.", lambda s: s.lag_s
+        ),
+        Family("autoheal_source_refused_total", "counter", "Rows that a source refused, by reason.", refused),
     )
 
 

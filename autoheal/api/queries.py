@@ -21,12 +21,14 @@ from autoheal.api.wire import (
     Why,
     incidents_adapter,
     series_adapter,
+    sources_adapter,
     why_adapter,
     why_of,
     world_adapter,
 )
 from autoheal.domain.names import IncidentId
 from autoheal.domain.records import Incident
+from autoheal.domain.source_health import SourceHealth
 
 JSON = "application/json"
 router = APIRouter()
@@ -49,6 +51,8 @@ async def snapshot(request: Request, hub: HubPart) -> Response:
         orjson.dumps(head)[:-1],
         b',"series":',
         series_adapter().dump_json(hub.series()),
+        b',"sources":',
+        sources_adapter().dump_json(list(hub.sources())),
         b',"world":',
         _world_json(request, hub),
         b"}",
@@ -64,6 +68,11 @@ def _world_json(request: Request, hub: Hub) -> bytes:
         request.app.state.encoded_world = (world.seq, body)
     assert isinstance(body, bytes)
     return body
+
+
+@router.get("/v1/sources", response_model=list[SourceHealth], summary="How each telemetry source does")
+async def sources(hub: HubPart) -> Response:
+    return Response(sources_adapter().dump_json(list(hub.sources())), media_type=JSON)
 
 
 @router.get("/v1/incidents", response_model=list[Incident], summary="Incidents, the newest first")

@@ -28,6 +28,7 @@ from pydantic import (
 from autoheal.domain.events import Entry
 from autoheal.domain.finding import Finding
 from autoheal.domain.records import Alarm, Approval, Decision, Incident, ModelState, Run
+from autoheal.domain.source_health import SourceHealth
 from autoheal.domain.world import World
 from autoheal.errors import DoorError
 
@@ -47,7 +48,7 @@ Series = Mapping[str, Mapping[str, tuple[Point, ...]]]
 class Snapshot:
     """All that a reader needs to draw everything: the world after ``seq``, and the events from there on follow it.
 
-    ``now`` is the daemon's clock (which may be history's), ``version`` the daemon's.
+    ``now`` is the daemon's clock (which may be history's), ``version`` the daemon's, ``sources`` how telemetry comes in.
     """
 
     version: str
@@ -59,6 +60,7 @@ class Snapshot:
     world: World
     series: Series = field(default_factory=dict)
     wire: int = WIRE_VERSION
+    sources: tuple[SourceHealth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,11 @@ def snapshot_adapter() -> TypeAdapter[Snapshot]:
 @cache
 def series_adapter() -> TypeAdapter[Series]:
     return TypeAdapter(Series)
+
+
+@cache
+def sources_adapter() -> TypeAdapter[list[SourceHealth]]:
+    return TypeAdapter(list[SourceHealth])
 
 
 @cache

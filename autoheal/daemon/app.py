@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from autoheal.api.server import Doors, open_doors
 from autoheal.clock import Clock
 from autoheal.daemon import parts
 from autoheal.daemon.executor import Executor
+from autoheal.daemon.feeds import Feeds
 from autoheal.daemon.history import History
 from autoheal.daemon.housekeeping import Housekeeping
 from autoheal.daemon.kernel import Kernel
@@ -41,7 +41,6 @@ from autoheal.domain.specs import Config
 from autoheal.durable import make_folder
 from autoheal.notifiers.outbox import Outbox
 from autoheal.sources.contract import Intake
-from autoheal.sources.http_push import telemetry_router
 from autoheal.store.log import EventLog, open_world
 from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
@@ -64,12 +63,8 @@ class Daemon:
     executor: Executor
     supervisor: Supervisor
     systemd: Notifier
+    feeds: Feeds
     history: History = field(default_factory=History)
-    refused: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def intake(self) -> Intake:
-        return Intake(self.telemetry.ingest, lambda finding: self.kernel.submit(FindingObserved(finding)))
 
 
 async def run(settings: DaemonSettings, config: Config) -> None:
@@ -112,6 +107,9 @@ async def _opened(settings: DaemonSettings, config: Config, clock: Clock) -> Asy
                 Executor(kernel, clock, ACTIONS, context, written=log.started),
                 Supervisor(clock, kernel.submit),
                 systemd,
+                Feeds(
+                    Intake(telemetry.ingest, lambda finding: kernel.submit(FindingObserved(finding))), clock
+                ),
             )
     finally:
         log.close()
@@ -122,6 +120,7 @@ async def _serve(
     daemon: Daemon, kernel_task: asyncio.Task[None], stop: asyncio.Event, stack: AsyncExitStack
 ) -> None:
     await _first_entries(daemon)
+    daemon.feeds.put(parts.sources(daemon.settings, daemon.config.models))
     configuration = Configuration(
         daemon.settings, daemon.kernel.submit, lambda config: _applied(daemon, config)
     )
@@ -151,21 +150,19 @@ async def _first_entries(daemon: Daemon) -> None:
 
 
 def _hub(daemon: Daemon, configuration: Configuration) -> Hub:
-    def router() -> Any:
-        return telemetry_router(daemon.intake, lambda: daemon.telemetry.tasks, daemon.refused)
-
     return Hub(
         name=daemon.settings.name,
         clock=daemon.clock,
         kernel=daemon.kernel,
         log=daemon.log,
         reload=configuration.apply,
-        telemetry=router,
+        telemetry=lambda: daemon.feeds.doors(lambda: daemon.telemetry.tasks),
+        sources=daemon.feeds.health,
         series=lambda: {
             model: {path: tuple(points) for path, points in metrics.items()}
             for model, metrics in daemon.history.series().items()
         },
-        refused=lambda: dict(daemon.refused),
+        refused=lambda: dict(daemon.feeds.refused),
     )
 
 
@@ -176,8 +173,8 @@ def _supervise(daemon: Daemon) -> None:
     add("rounds", _rounds(daemon).run)
     add("housekeeping", Housekeeping(daemon.log, daemon.settings.state, daemon.kernel.submit).run)
     add("snapshots", lambda: keep_snapshots(daemon.kernel, daemon.log))
-    for source in parts.sources(daemon.settings, daemon.config.models):
-        add(f"source:{source.name}", lambda source=source: source.run(daemon.intake, daemon.clock))  # type: ignore[misc]
+    for name, run in daemon.feeds.runs().items():
+        add(name, run)
 
 
 def _rounds(daemon: Daemon) -> Rounds:
@@ -204,13 +201,14 @@ def _rounds(daemon: Daemon) -> Rounds:
 async def _applied(daemon: Daemon, config: Config) -> None:
     """A new configuration comes into force: tell the parts that keep a copy. Raises ConfigError, and has changed
     nothing then, when the sources of the settings do not fit it."""
-    wanted = {f"source:{s.name}": s for s in parts.sources(daemon.settings, config.models)}
+    sources = parts.sources(daemon.settings, config.models)
     daemon.config = config
     await daemon.telemetry.configure(config.models)
     daemon.executor.context = replace(daemon.executor.context, models=config.models)
-    for name, source in wanted.items():
+    daemon.feeds.put(sources)
+    for name, run in daemon.feeds.runs().items():
         await daemon.supervisor.remove(name)
-        daemon.supervisor.add(name, lambda source=source: source.run(daemon.intake, daemon.clock))  # type: ignore[misc]
+        daemon.supervisor.add(name, run)
 
 
 @contextlib.contextmanager

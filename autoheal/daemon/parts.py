@@ -14,13 +14,15 @@ from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock
 from autoheal.daemon.remote_sources import model_of, remote
 from autoheal.daemon.settings import DaemonSettings, LogSettings, WebhookSettings
-from autoheal.daemon.source_settings import Files, Mqtt, Prometheus, Scrape, Sql
+from autoheal.daemon.source_settings import Alertmanager, Files, Mqtt, Prometheus, Scrape, Sql
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.notifiers.contract import Notifier
 from autoheal.notifiers.log import LogNotifier
 from autoheal.notifiers.outbox import Outbox
 from autoheal.notifiers.webhook import WebhookNotifier
+from autoheal.sources.alertmanager import Alertmanager as AlertmanagerSource
+from autoheal.sources.alerts import Mapped
 from autoheal.sources.contract import Source
 from autoheal.sources.files import Files as FilesSource
 from autoheal.sources.http_push import HttpPush
@@ -60,11 +62,33 @@ def sources(settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> 
                     format=part.format,
                 )
             )
+        elif isinstance(part, Alertmanager):
+            made.append(_alertmanager(part, settings, models))
         elif isinstance(part, Sql | Prometheus | Mqtt):
             made.append(remote(part, settings, models))
         else:
             made.append(HttpPush(part.name))
     return tuple(made)
+
+
+def _alertmanager(
+    part: Alertmanager, settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]
+) -> AlertmanagerSource:
+    return AlertmanagerSource(
+        part.name,
+        models=frozenset(models),
+        sources=frozenset(s.name for s in settings.sources),
+        state_file=settings.state / f"source-{part.name}.json",
+        mapped=Mapped(
+            part.model_label,
+            part.upstream_label,
+            part.source_label,
+            part.subject_label,
+            part.severity_label,
+            frozenset(part.critical),
+        ),
+        forget=part.forget.total_seconds(),
+    )
 
 
 def notifiers(settings: DaemonSettings) -> tuple[Notifier, ...]:

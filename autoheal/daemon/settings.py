@@ -104,6 +104,8 @@ class DaemonSettings(Strict):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
                 raise ValueError(f"two {kind}s are called {', '.join(twice)}")
+        if sum(s.kind == "alertmanager" for s in self.sources) > 1:
+            raise ValueError("there is one door for Alertmanager, so one source of that kind")
         if self.listen is not None and not self.listen.startswith(LOOPBACK):
             raise ValueError(
                 f"listen {self.listen!r}: only loopback is served without TLS, write 127.0.0.1:PORT"

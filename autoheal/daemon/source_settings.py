@@ -200,7 +200,9 @@ class Alertmanager(Strict):
     forget: Duration = parse_duration("12h")
 
 
-SourceSettings = Annotated[HttpPush | Scrape | Files | Sql | Prometheus | Mqtt, Field(discriminator="kind")]
+SourceSettings = Annotated[
+    HttpPush | Scrape | Files | Sql | Prometheus | Mqtt | Alertmanager, Field(discriminator="kind")
+]
 
 
 def absolute(source: SourceSettings, base: Path) -> SourceSettings:
