@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoheal.monitors.rows import Bools, Ints
+from autoheal.monitors.rows import Bools, Floats, Ints
 from autoheal.monitors.view import View
 
 DAY = 86_400.0
@@ -45,15 +45,16 @@ def unread(view: View, usable: Bools, mark: Mark, rows: int) -> tuple[tuple[Wind
         return (), mark
     # A stable sort by arrival; a ring holds its rows that way, corrections apart.
     ordered = places[np.argsort(arrived[places], kind="stable")]
-    first = float(view.rows.time[places].min())
-    made = tuple(_windows(view, ordered, rows, first if mark.until is None else mark.until))
-    until = max(float(view.rows.time[places].max()), first if mark.until is None else mark.until)
+    time = np.minimum(view.rows.time, view.as_of)  # a clock that is ahead must not use up the days to come
+    first = float(time[places].min())
+    made = tuple(_windows(time, ordered, rows, first if mark.until is None else mark.until))
+    until = max(float(time[places].max()), first if mark.until is None else mark.until)
     return made, Mark(view.as_of, until)
 
 
-def _windows(view: View, ordered: Ints, rows: int, until: float) -> Iterator[Window]:
+def _windows(times: Floats, ordered: Ints, rows: int, until: float) -> Iterator[Window]:
     for part in np.array_split(ordered, max(len(ordered) // rows, 1)):
-        time = view.rows.time[part]
+        time = times[part]
         newest = max(float(time.max()), until)
         yield Window(part[np.argsort(time, kind="stable")], (newest - until) / DAY)
         until = newest

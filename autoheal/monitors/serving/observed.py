@@ -19,6 +19,8 @@ from autoheal.monitors.view import View
 TICK, HOUR = 300.0, 3_600.0
 #: Answers without which a p95 says nothing.
 LEAST_ANSWERS = 20
+#: Data times further in the future than this, in seconds, are a wrong clock: one would close all hours until then.
+AHEAD = 3_600.0
 #: A number beyond this is no measurement of a service.
 LARGEST = 1e12
 #: Scraped in the place of what rows tell.
@@ -44,14 +46,14 @@ def observed(view: View, subject: str) -> Observed | None:
     if subject == "latency":
         timed = np.flatnonzero((np.abs(rows.latency) <= LARGEST) & (rows.time >= view.since))
         if len(timed):
-            return _ordered(rows.time[timed], rows.latency[timed], "p95")
+            return _ordered(view, rows.time[timed], rows.latency[timed], "p95")
     if samples is not None:
         kept = np.abs(samples.value) <= LARGEST  # which NaN is not
         if subject == "latency":
             kept &= samples.time >= view.since
-        return _ordered(samples.time[kept], samples.value[kept], "median")
+        return _ordered(view, samples.time[kept], samples.value[kept], "median")
     if subject == "traffic" and len(rows):
-        return _ordered(rows.time, np.zeros(len(rows)), "rate")
+        return _ordered(view, rows.time, np.zeros(len(rows)), "rate")
     return None
 
 
@@ -81,8 +83,10 @@ def _value(seen: Observed, edge: Ints, size: float, *, known: bool) -> float:
     return found if found >= 0.0 else np.nan
 
 
-def _ordered(time: Floats, value: Floats, how: Literal["p95", "median", "rate"]) -> Observed | None:
-    kept = np.isfinite(time)
+def _ordered(
+    view: View, time: Floats, value: Floats, how: Literal["p95", "median", "rate"]
+) -> Observed | None:
+    kept = (time <= view.as_of + AHEAD) & (time > -np.inf)
     if not kept.any():
         return None
     time, value = time[kept], value[kept]

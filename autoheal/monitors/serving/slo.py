@@ -18,7 +18,7 @@ import numpy as np
 from autoheal.domain.names import Severity, Verdict
 from autoheal.monitors.contract import plain, verdict_of
 from autoheal.monitors.rows import Bools, Floats
-from autoheal.monitors.serving.observed import HOUR, LARGEST, TICK
+from autoheal.monitors.serving.observed import AHEAD, HOUR, LARGEST, TICK
 from autoheal.monitors.serving.options import Slo
 from autoheal.monitors.view import View
 from autoheal.stats import burn_rate
@@ -52,7 +52,7 @@ class Requests:
 def requests(slo: Slo, view: View, subject: str) -> Requests | None:
     """What counts for ``slo_errors`` or ``slo_latency``, since the champion began; None when nothing does."""
     rows = view.rows
-    since = rows.time >= view.since
+    since = (rows.time >= view.since) & (rows.time <= view.as_of + AHEAD)
     if subject == "slo_errors":
         if since.any() and "error_rate" not in view.metrics:
             return _rows(rows.time, since, rows.failed.astype(np.float64))
@@ -139,7 +139,9 @@ def _scraped(view: View) -> Requests | None:
     rates = view.metrics.get("error_rate")
     if rates is None:
         return None
-    kept = np.flatnonzero(np.isfinite(rates.value) & np.isfinite(rates.time) & (rates.time >= view.since))
+    kept = np.flatnonzero(
+        np.isfinite(rates.value) & (rates.time >= view.since) & (rates.time <= view.as_of + AHEAD)
+    )
     if not len(kept):
         return None
     kept = kept[np.argsort(rates.time[kept], kind="stable")]
