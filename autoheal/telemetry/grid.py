@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 import orjson
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from autoheal.domain.specs import FeatureSpec, ModelSpec
 from autoheal.monitors.reference import FeatureReference, Reference, number_level
@@ -35,6 +35,8 @@ UNUSABLE = 3
 RESOLUTION = 2.0**-16
 #: Values further than so many units from the middle are counted as if they were there: 16 spans.
 FURTHEST = 2**20
+#: So many squares of them are added up without rounding.
+EXACT = 2**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,36 @@ class FeatureGrid:
             values[bad] = self.size - UNUSABLE - NULL + column.state[bad]
         return values
 
-    def whole(self, values: ArrayLike) -> Cells:
-        """Numbers as whole units from the middle, cut at the furthest: what makes sums exact."""
-        scaled = (np.asarray(values, np.float64) - self.middle) / self.unit
-        return np.rint(np.clip(scaled, -FURTHEST, FURTHEST)).astype(np.int64)
+    def tally(self, column: Column) -> tuple[Cells, Floats]:
+        """Counts of the cells, shape (size,), and the usable numbers in order: as ``cells``, faster for many rows."""
+        if self.kind != "numbers" or column.kind != "numeric":
+            return np.bincount(self.cells(column), minlength=self.size), np.empty(0)
+        x = np.sort(column.values).astype(np.float64, copy=False)
+        states = np.bincount(column.state, minlength=UNUSABLE + 1)[1:]
+        x = x[: len(x) - int(states.sum())]
+        below, above = self._strayed(x)
+        upto = np.searchsorted(x, np.asarray(self.edges, np.float64), side="right")
+        counts = np.diff(np.concatenate([[0, below], upto, [len(x) - above, len(x)]]))
+        return np.concatenate([counts, states]), x
+
+    def moments(self, values: Floats) -> tuple[int, int]:
+        """Sums of the numbers as whole units from the middle, and of their squares; exact, so that they add up."""
+        first = second = 0
+        for start in range(0, len(values), EXACT):
+            scaled = (values[start : start + EXACT] - self.middle) / self.unit
+            whole = np.rint(np.clip(scaled, -FURTHEST, FURTHEST))
+            first, second = first + int(whole.sum()), second + int(whole @ whole)
+        return first, second
+
+    def _strayed(self, ordered: Floats) -> tuple[int, int]:
+        """How many are below and above the range; as ReferenceBins has it, so that both agree on every last value."""
+        if not self.bounded or not len(ordered):
+            return 0, 0
+        stray = MARGIN * self.high - MARGIN * self.low
+        low, high = self.low / 2 - stray / 2, self.high / 2 + stray / 2
+        below = 0 if ordered[0] / 2 >= low else int(np.searchsorted(ordered / 2, low, side="left"))
+        over = 0 if ordered[-1] / 2 <= high else int(np.searchsorted(ordered / 2, high, side="right"))
+        return below, len(ordered) - over if over or ordered[-1] / 2 > high else 0
 
     def _numbers(self, column: Column) -> Cells:
         if column.kind != "numeric":

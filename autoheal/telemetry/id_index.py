@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
 Seqs = NDArray[np.int64]
-#: A run is merged with the newer ones until it is so many times as large, and no further than this.
-GROWTH, LARGEST = 4, 100_000
+#: So many runs of about one size are merged into one, unless they are this large.
+FAN, LARGEST = 4, 100_000
 #: Hashes kept in memory over all models, 16 bytes each.
 HELD = 1_000_000
 
@@ -64,13 +64,15 @@ class IdIndex:
     def hits(self, db: sqlite3.Connection, model: str, keys: Hashes) -> list[tuple[int, int]]:
         """Pairs of a place in ``keys`` and the number of a row with that hash."""
         found: list[tuple[int, int]] = []
+        order = np.argsort(keys)
+        wanted = keys[order]  # in order, since neighbours are then looked for near each other
         for run in self._runs(db, model):
-            left = np.searchsorted(run.keys, keys, side="left")
-            near = run.keys[np.minimum(left, len(run.keys) - 1)] == keys
+            left = np.searchsorted(run.keys, wanted, side="left")
+            near = run.keys[np.minimum(left, len(run.keys) - 1)] == wanted
             for place in np.flatnonzero(near).tolist():
                 at = int(left[place])
-                while at < len(run.keys) and run.keys[at] == keys[place]:
-                    found.append((place, int(run.seqs[at])))
+                while at < len(run.keys) and run.keys[at] == wanted[place]:
+                    found.append((int(order[place]), int(run.seqs[at])))
                     at += 1
         return found
 
@@ -79,12 +81,12 @@ class IdIndex:
         runs = self._runs(db, model)
         order = np.argsort(keys, kind="stable")
         run = Run(int(seqs.min()), int(seqs.max()), keys[order], seqs[order])
-        while runs and len(runs[-1].keys) < GROWTH * len(run.keys) and len(runs[-1].keys) < LARGEST:
-            old = runs.pop()
-            db.execute("DELETE FROM id_runs WHERE model = ? AND first = ?", (model, old.first))
-            run = _merged(old, run)
-        runs.append(run)
         self._size += len(keys)
+        while (many := _alike(runs, run)) and len(run.keys) < LARGEST:
+            old = [runs.pop() for _ in range(many)]
+            db.execute("DELETE FROM id_runs WHERE model = ? AND first >= ?", (model, old[-1].first))
+            run = _merged([run, *old])
+        runs.append(run)
         db.execute(
             "INSERT INTO id_runs (model, first, last, keys, seqs) VALUES (?, ?, ?, ?, ?)",
             (model, run.first, run.last, run.keys.astype("<u8").tobytes(), run.seqs.astype("<i8").tobytes()),
@@ -119,7 +121,21 @@ class IdIndex:
         return held
 
 
-def _merged(a: Run, b: Run) -> Run:
-    keys, seqs = np.concatenate([a.keys, b.keys]), np.concatenate([a.seqs, b.seqs])
+def _alike(runs: Sequence[Run], run: Run) -> int:
+    """How many of the newest runs are to be merged with a new one: those before it of no larger kind, once they are
+    enough; the kinds are powers of FAN."""
+    kind = _kind(run)
+    many = 0
+    while many < len(runs) and _kind(runs[-1 - many]) <= kind:
+        many += 1
+    return many if many >= FAN - 1 else 0
+
+
+def _kind(run: Run) -> int:
+    return (len(run.keys).bit_length() - 1) // 2
+
+
+def _merged(runs: Sequence[Run]) -> Run:
+    keys, seqs = np.concatenate([r.keys for r in runs]), np.concatenate([r.seqs for r in runs])
     order = np.argsort(keys, kind="stable")
-    return Run(min(a.first, b.first), max(a.last, b.last), keys[order], seqs[order])
+    return Run(min(r.first for r in runs), max(r.last for r in runs), keys[order], seqs[order])

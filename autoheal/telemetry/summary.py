@@ -22,6 +22,8 @@ SCORES, CALIBRATION = 20, 10
 SCORE_UNIT = 2.0**-20
 #: Classes that a confusion keeps apart; further ones share a name.
 MOST_CLASSES = 50
+#: Rows of a group from which on its columns are sorted.
+SORTED = 64
 OTHER_CLASS = "<other>"
 
 
@@ -172,16 +174,24 @@ def summarise(layout: Layout, rows: Rows, groups: Cells | None = None, number: i
     found = [empty(layout) for _ in range(number)]
     order = np.argsort(places, kind="stable")
     starts = np.searchsorted(places[order], np.arange(number + 1))
-    cells = layout.cells(rows)
+    # Sorting a column beats looking up each row, unless the groups are tiny.
+    cells = layout.cells(rows) if len(rows) < SORTED * number else None
     for group, summary in enumerate(found):
-        chosen = order[starts[group] : starts[group + 1]] if number > 1 else slice(None)
-        mine = cells[:, chosen]
-        summary.rows = mine.shape[1] if len(layout.features) else int(starts[group + 1] - starts[group])
-        summary.counts += np.bincount(mine.ravel(), minlength=layout.size)
+        chosen = slice(None) if number == 1 else order[starts[group] : starts[group + 1]]
+        summary.rows = int(starts[group + 1] - starts[group])
         _answered(summary.answers, rows, chosen)
+        if cells is not None:
+            summary.counts += np.bincount(cells[:, chosen].ravel(), minlength=layout.size)
         for i, grid in enumerate(layout.features):
-            if grid.kind == "numbers":
-                _moments(summary, i, grid, rows.features[grid.name].values[chosen])
+            column = rows.features[grid.name]
+            if cells is None:
+                part = slice(layout.offsets[i], layout.offsets[i + 1])
+                summary.counts[part], usable = grid.tally(column if number == 1 else column.take(chosen))
+            elif grid.kind == "numbers" and column.kind == "numeric":
+                usable = _usable(column.values[chosen])
+            else:
+                continue
+            _moments(summary, i, grid, usable)
     return found
 
 
@@ -193,13 +203,17 @@ def total(layout: Layout, summaries: Iterable[Summary]) -> Summary:
     return whole
 
 
-def _moments(summary: Summary, place: int, grid: FeatureGrid, values: Floats | Codes) -> None:
-    usable = values[np.isfinite(values)] if values.dtype == np.float64 else values[:0]
-    if len(usable):
-        whole = grid.whole(usable)
-        summary.sums[place] += (whole.sum(), (whole * whole).sum())
-        summary.low[place] = min(summary.low[place], usable.min())
-        summary.high[place] = max(summary.high[place], usable.max())
+def _usable(values: Floats | Codes) -> Floats:
+    """The numbers in order."""
+    ordered: Floats = np.sort(values[np.isfinite(values)]).astype(np.float64, copy=False)
+    return ordered
+
+
+def _moments(summary: Summary, place: int, grid: FeatureGrid, ordered: Floats) -> None:
+    if len(ordered):
+        summary.sums[place] += grid.moments(ordered)
+        summary.low[place] = min(summary.low[place], ordered[0])
+        summary.high[place] = max(summary.high[place], ordered[-1])
 
 
 def _answered(answers: Answers, rows: Rows, chosen: Cells | slice) -> None:

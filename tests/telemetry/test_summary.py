@@ -178,3 +178,18 @@ def _without_cells(old: Reference) -> dict[str, Any]:
         for name in known.__dataclass_fields__
         if name not in {"cells", "cell_counts"}
     }
+
+
+@settings(max_examples=40, deadline=None)
+@given(cells=st.lists(ROW, min_size=1, max_size=30))
+def test_sorting_counts_as_looking_up_does(cells: list[Any]) -> None:
+    rows = rows_of(cells)
+    for grid in (*LAYOUT.features, *layout(SPEC, None).features):
+        column = rows.features[grid.name]
+        counts, usable = grid.tally(column)
+        np.testing.assert_array_equal(counts, np.bincount(grid.cells(column), minlength=grid.size))
+        assert bool((np.diff(usable) >= 0).all())
+    big = rows_of(cells * 5)
+    assert same(
+        summarise(LAYOUT, big)[0], total(LAYOUT, summarise(LAYOUT, big, np.arange(len(big)), len(big)))
+    )
