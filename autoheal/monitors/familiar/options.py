@@ -15,7 +15,7 @@ class FamiliarOptions(MonitorOptions):
     """``window``: the rows that psi and ks look at. ``quiet_rows``: rows without a new alarm after which one of ddm,
     adwin and page_hinkley is over; ``trend_days``: whole days of linear_trend."""
 
-    rules: tuple[Rule, ...] = Field(min_length=1)
+    rules: tuple[Rule, ...]
     window: Window = Window(rows=500)
     min_rows: int = Field(default=50, ge=10)
     quiet_rows: int = Field(default=500, ge=1)
@@ -24,6 +24,9 @@ class FamiliarOptions(MonitorOptions):
     @field_validator("rules")
     @classmethod
     def _once(cls, value: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        # Here and not as a least length, which would be told besides whenever a rule is wrong.
+        if not value:
+            raise ValueError("name at least one rule, like psi > 0.2")
         names = [rule.name for rule in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
