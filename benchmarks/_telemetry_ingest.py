@@ -26,7 +26,7 @@ from autoheal.telemetry import Limits, Refusal, Telemetry, parse_body
 from autoheal.telemetry.values import from_unix
 
 ABOUT = "python benchmarks/telemetry.py"
-BATCH = 1_000
+BATCH = 2_000
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from autoheal.telemetry.values import LATEST
 #: Fewer rows are not worth a chunk; rows of a piece while parsing.
 LEAST, PIECE = 256, 256
 _NUMBERS, _TEXTS = {float, int}, {str}
-_HEAD = itemgetter("kind", "model", "version", "id", "time", "prediction", "features")
+_HEAD_KEYS = ("kind", "model", "version", "id", "time", "prediction", "features")
+_HEAD = itemgetter(*_HEAD_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def pack(body: bytes, tasks: Mapping[ModelName, Task]) -> Packed | None:
         return None
     try:
         first = orjson.loads(lines[0])
-        made = _Batch(first["model"], first["version"], tuple(first["features"]))
+        made = _Batch(first, tuple(first["features"]))
         if not made.plain(tasks):
             return None
         for start in range(0, len(lines), PIECE):
@@ -117,9 +118,13 @@ def pack(body: bytes, tasks: Mapping[ModelName, Task]) -> Packed | None:
 class _Batch:
     """Collects pieces of rows as columns while all are alike."""
 
-    def __init__(self, model: ModelName, version: str, names: tuple[str, ...]) -> None:
-        self.model, self.version, self.names = model, version, names
-        self._head = ({"prediction"}, {model}, {version})
+    def __init__(self, first: Mapping[str, Any], names: tuple[str, ...]) -> None:
+        self.model, self.version, self.names = first["model"], first["version"], names
+        self._head = ({"prediction"}, {self.model}, {self.version})
+        # As many keys as the first row, all that every row must have and the two that it may have: then no others.
+        self._optional = tuple(name for name in ("score", "latency_ms") if name in first)
+        self._whole = itemgetter(*_HEAD_KEYS, *self._optional)
+        self._keys = len(first) if set(first) == {*_HEAD_KEYS, *self._optional} else -1
         self._get = itemgetter(*names) if len(names) > 1 else None
         self._ids: list[str] = []
         self._numbers: tuple[list[Floats], ...] = ([], [], [])
@@ -135,18 +140,24 @@ class _Batch:
 
     def take(self, rows: list[dict[str, Any]]) -> bool:
         """Take the next rows; False when one of them is unusual."""
-        kind, model, version, ids, time, said, features = zip(*map(_HEAD, rows), strict=True)
+        usual = set(map(len, rows)) == {self._keys}
+        if not usual and any("error" in row or "by" in row for row in rows):
+            return False
+        columns = zip(*map(self._whole if usual else _HEAD, rows), strict=True)
+        kind, model, version, ids, time, said, features, *rest = columns
         assert self._get is not None
         if (set(kind), set(model), set(version)) != self._head or set(map(type, features)) != {dict}:
             return False
         if set(map(len, features)) != {len(self.names)} or set(map(type, ids)) != _TEXTS:
             return False
-        if any("error" in row or "by" in row for row in rows):
-            return False
         self._ids += ids
         self._said += said
         when = _numbers(time)
-        score, latency = (_optional([row.get(name) for row in rows]) for name in ("score", "latency_ms"))
+        given = dict(zip(self._optional, rest, strict=True)) if usual else None
+        score, latency = (
+            _optional([row.get(name) for row in rows] if given is None else given.get(name), len(rows))
+            for name in ("score", "latency_ms")
+        )
         if when is None or score is None or latency is None:
             return False
         for held, piece in zip(self._numbers, (when, score, latency), strict=True):
@@ -179,10 +190,13 @@ def _numbers(values: Sequence[Any]) -> Floats | None:
     return found if bool(np.isfinite(found).all()) else None
 
 
-def _optional(values: list[Any]) -> Floats | None:
-    """Numbers or None, which becomes NaN."""
-    if None in set(values):
-        if not set(map(type, values)) <= {float, int, type(None)}:
+def _optional(values: Sequence[Any] | None, rows: int) -> Floats | None:
+    """Numbers or None, which becomes NaN; ``values`` None stands for none at all."""
+    if values is None:
+        return np.full(rows, np.nan)
+    kinds = set(map(type, values))
+    if type(None) in kinds:
+        if not kinds <= {float, int, type(None)}:
             return None
         return np.array([np.nan if v is None else v for v in values], np.float64)
     return _numbers(values)

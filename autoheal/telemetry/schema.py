@@ -174,6 +174,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         path.touch(mode=0o600)
         connection = connect(path)
+        # Only a new file takes it; most of what is written are blobs of several pages.
+        connection.execute("PRAGMA page_size=16384")
         connection.execute("PRAGMA journal_mode=WAL")
         migrations.apply(Database(connection))
         connection.commit()
