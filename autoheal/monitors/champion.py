@@ -13,7 +13,7 @@ from datetime import timedelta
 import numpy as np
 
 from autoheal.domain.names import Task, Verdict
-from autoheal.monitors.contract import plain
+from autoheal.monitors.contract import from_unix, plain
 from autoheal.monitors.freshness import freshness
 from autoheal.monitors.reference import LossBaseline
 from autoheal.monitors.rows import PRESENT, Bools, Chosen, Floats
@@ -124,10 +124,28 @@ def bets(view: View, answers: Answers, loss: LossBaseline, tolerance: float) -> 
     return steps
 
 
-def onset(view: View, rows: Matured, tolerance: float) -> float | None:
-    """When the champion's answers are thought to have become worse, in unix seconds."""
+@dataclass(frozen=True, slots=True)
+class Began:
+    """When a symptom is thought to have begun, and between which times it did so with 80 % (unix seconds)."""
+
+    at: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """In words for a finding's detail; nothing when nobody can say more than one moment."""
+        if self.low >= self.high:
+            return ""
+        low, high = from_unix(self.low), from_unix(self.high)
+        until = f"{high:%H:%M}" if low.date() == high.date() else f"{high:%Y-%m-%d %H:%M}"
+        return f"; began {low:%Y-%m-%d %H:%M} to {until}"
+
+
+def onset(view: View, rows: Matured, tolerance: float) -> Began | None:
+    """When the champion's answers are thought to have become worse: the posterior that the evidence itself carries."""
     loss = view.reference.loss if view.reference else None
     if loss is None or not len(rows):
         return None
     recent = rows.take(slice(max(len(rows) - ONSET_ROWS, 0), None))
-    return float(recent.time[start_of(bets(view, recent.answers, loss, tolerance)).median])
+    start = start_of(bets(view, recent.answers, loss, tolerance))
+    return Began(*(float(recent.time[i]) for i in (start.median, start.low, start.high)))

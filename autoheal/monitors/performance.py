@@ -19,7 +19,7 @@ from pydantic import Field
 
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Task, Verdict
-from autoheal.monitors.champion import Matured, ceiling, matured, onset, silence
+from autoheal.monitors.champion import Began, Matured, ceiling, matured, onset, silence
 from autoheal.monitors.contract import finding, from_unix, verdict_of
 from autoheal.monitors.loss_evidence import LossEvidence
 from autoheal.monitors.metric_bets import bets_of, error_baseline, watched
@@ -58,10 +58,10 @@ class PerformanceOptions(MonitorOptions):
 
 @dataclass(frozen=True, slots=True)
 class PerformanceState:
-    """Since when each metric has been bad, in unix seconds, and the evidence; belongs to one version."""
+    """Since when each metric has been bad, and the evidence; belongs to one version."""
 
     version: str = ""
-    since: Mapping[str, float] = field(default_factory=dict)
+    since: Mapping[str, Began] = field(default_factory=dict)
     evidence: LossEvidence = LossEvidence()
 
 
@@ -88,14 +88,15 @@ class Performance:
             return state, tuple(
                 finding(view, self.kind, m, now, verdict, n=len(window), detail=why) for m in metrics
             )
-        starts: dict[str, float] = {}
+        starts: dict[str, Began] = {}
         findings = []
         for metric in metrics:
             said = _judge(options, view, metric, window, state.evidence)
             if said["verdict"] is Verdict.BREACH:
-                began = state.since.get(metric) or onset(view, rows, TOLERANCE) or float(window.time[0])
+                first = float(window.time[0])
+                began = state.since.get(metric) or onset(view, rows, TOLERANCE) or Began(first, first, first)
                 starts[metric] = began
-                said["started_at"] = from_unix(began)
+                said |= {"started_at": from_unix(began.at), "detail": f"{said['detail']}{began}"}
             findings.append(finding(view, self.kind, metric, now, **said))
         over = _over(state, metrics, findings)
         return replace(state, since=starts, evidence=state.evidence.release(over)), tuple(findings)

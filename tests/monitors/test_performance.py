@@ -29,6 +29,7 @@ def test_healthy_is_ok_and_much_worse_is_critical_with_its_start(build: Any, tas
     assert said.started_at is not None
     assert abs(said.started_at.timestamp() - broke) < 30 * feed.step
     assert "at training" in said.detail
+    assert re.search(r"; began 20\d\d-\d\d-\d\d \d\d:\d\d to ", said.detail)
     began = said.started_at
     build.live(feed, 100, quality=0.4)
     assert feed.look()[MAIN[task]].started_at == began, "the start does not wander while the breach lasts"

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Verdict
-from autoheal.monitors.champion import matured, onset, silence
+from autoheal.monitors.champion import Began, matured, onset, silence
 from autoheal.monitors.concept_drift import error, trend
 from autoheal.monitors.concept_drift.options import ConceptDriftOptions
 from autoheal.monitors.concept_drift.state import ConceptDriftState
@@ -52,9 +52,10 @@ class ConceptDrift:
         state, said = error.judge(options, state, view, loss, rows)
         said |= {"version": view.champion}
         if said.get("severity", Severity.NONE) is not Severity.NONE:
-            since = state.since or onset(view, rows, options.tolerated(view.task)) or view.as_of
+            found = state.since or onset(view, rows, options.tolerated(view.task))
+            since = found or Began(view.as_of, view.as_of, view.as_of)
             state = state.began(since)
-            said["started_at"] = from_unix(since)
+            said |= {"started_at": from_unix(since.at), "detail": f"{said['detail']}{since}"}
         else:
             state = state.began(None)
         creeping = trend.judge(options, view, loss, rows)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from autoheal.monitors.champion import Began
 from autoheal.monitors.loss_evidence import LossEvidence
 
 
 @dataclass(frozen=True, slots=True)
 class ConceptDriftState:
-    """Evidence against ``version``, and when the present breach began (unix seconds)."""
+    """Evidence against ``version``, and when the present breach began."""
 
     version: str = ""
     evidence: LossEvidence = LossEvidence()
-    since: float | None = None
+    since: Began | None = None
 
-    def began(self, since: float | None) -> ConceptDriftState:
+    def began(self, since: Began | None) -> ConceptDriftState:
         return replace(self, since=since)
