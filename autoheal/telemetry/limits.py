@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much is kept: rows per model on disk and in memory, metric samples, outcomes without a prediction, keys of
-    batches. Rows leave ``row_days`` after they came, labelled or not; so do outcomes after ``waiting_days``."""
+    batches. Rows leave ``row_days`` after they came, labelled or not; so do outcomes after ``waiting_days``.
+    ``in_flight`` records may be on their way to the disk; ``overload`` says what happens to more: all is refused, or from
+    half of it on a sample of the predictions is kept, and the rest counted."""
 
     rows: int = 200_000
     memory_rows: int = 20_000
@@ -18,3 +21,4 @@ class Limits:
     in_flight: int = 200_000
     batches: int = 10_000
     row_days: float = 120.0
+    overload: Literal["refuse", "sample"] = "refuse"

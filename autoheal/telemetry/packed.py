@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 
 from autoheal.domain.names import ModelName, Task
-from autoheal.monitors.rows import Codes, Floats
+from autoheal.monitors.rows import Codes, Floats, Ints
 from autoheal.telemetry.records import MAX_FEATURES, MAX_ID, MAX_ROWS, MAX_TEXT, Prediction, Record, Scalar
 from autoheal.telemetry.values import LATEST
 
@@ -65,6 +65,21 @@ class Packed(Sequence[Record]):
             return [self.row(i) for i in range(*place.indices(len(self)))]
         return self.row(range(len(self))[place])
 
+    def where(self, places: Sequence[int]) -> Packed:
+        """The rows at these places."""
+        at = np.asarray(places, np.int64)
+        said = self.prediction
+        return Packed(
+            self.model,
+            self.version,
+            [self.ids[i] for i in places],
+            self.time[at],
+            [said[i] for i in places] if isinstance(said, list) else said[at],
+            self.score[at],
+            self.latency[at],
+            {name: _where(column, at) for name, column in self.features.items()},
+        )
+
     def row(self, i: int) -> Prediction:
         """One row as its record."""
         said = self.prediction[i] if isinstance(self.prediction, list) else float(self.prediction[i])
@@ -93,6 +108,12 @@ def raw(column: Cells) -> list[Scalar]:
     if isinstance(column, Texts):
         return [column.table[code] for code in column.codes.tolist()]
     return list(column) if isinstance(column, list) else column.tolist()
+
+
+def _where(column: Cells, at: Ints) -> Cells:
+    if isinstance(column, Texts):
+        return Texts(column.codes[at], column.table)
+    return [column[i] for i in at.tolist()] if isinstance(column, list) else column[at]
 
 
 def pack(body: bytes, tasks: Mapping[ModelName, Task]) -> Packed | None:

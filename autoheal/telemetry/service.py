@@ -30,6 +30,7 @@ from autoheal.telemetry.history import History
 from autoheal.telemetry.joins_table import Joins
 from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.maturity import Maturity, maturity
+from autoheal.telemetry.overload import share
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.store import Store, reader
@@ -102,11 +103,13 @@ class Telemetry:
         """
         if self._pending and self._pending + len(records) > self._store.limits.in_flight:
             raise Refusal("full", f"{self._pending} records are being stored already")
+        limits = self._store.limits
+        keep = share(self._pending, limits.in_flight) if limits.overload == "sample" else 1.0
         self._pending += len(records)
         try:
             loop = asyncio.get_running_loop()
             return await asyncio.shield(
-                loop.run_in_executor(self._writer, self._store.ingest, records, batch)
+                loop.run_in_executor(self._writer, self._store.ingest, records, batch, keep)
             )
         finally:
             self._pending -= len(records)
@@ -174,13 +177,11 @@ class Telemetry:
     ) -> list[dict[str, Any]]:
         """The newest rows with ``since < time <= until``, labelled or not, newest first: their time and features."""
         start = -math.inf if since is None else to_unix(since)
+        end = to_unix(until)
         with self._reading:
-            found = [
-                row
-                for table in (predictions_table, chunks_table)
-                for row in table.served(self._reader, model, since=start, until=to_unix(until), limit=limit)
-            ]
-        found.sort(key=lambda row: row[0], reverse=True)
+            tables = (predictions_table, chunks_table)
+            parts = [t.served(self._reader, model, since=start, until=end, limit=limit) for t in tables]
+            found = sorted((row for part in parts for row in part), key=lambda row: row[0], reverse=True)
         return [{"time": from_unix(time), "features": features} for time, features in found[:limit]]
 
     def matured(
@@ -209,6 +210,12 @@ class Telemetry:
         if version is not None:
             mask &= rows.version_is(version) & ~rows.fallback & ~rows.failed
         return int(np.count_nonzero(mask))
+
+    def kept(self, model: ModelName, *, since: datetime) -> float:
+        """The share of the model's predictions that was stored since (arrival), below 1 after an overload with sampling;
+        what is said about the rows since then is said about a sample."""
+        with self._store.lock:
+            return self._store.kept.share(model, to_unix(since))
 
     def history(self) -> History:
         """The summaries over time, on a connection of their own; close it."""

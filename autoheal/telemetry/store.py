@@ -23,6 +23,7 @@ from autoheal.errors import StoreError
 from autoheal.telemetry import (
     batches_table,
     chunks_table,
+    joins_table,
     metrics_table,
     outcomes_table,
     predictions_table,
@@ -30,6 +31,7 @@ from autoheal.telemetry import (
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
 from autoheal.telemetry.limits import Limits
+from autoheal.telemetry.overload import Kept, counted, thin
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.ring import Ring
@@ -56,6 +58,7 @@ class Store:
     series: dict[tuple[ModelName, str], deque[tuple[float, float]]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
     writing: Writing = field(default_factory=Writing)
+    kept: Kept = field(default_factory=Kept)
     _db: sqlite3.Connection | None = None
     _next: int = 1
     _sizes: Counter[ModelName] = field(default_factory=Counter)
@@ -96,14 +99,20 @@ class Store:
         with self.lock:
             self.rings = fresh
 
-    def ingest(self, records: Sequence[Record], batch: Batch | None = None) -> Counts:
-        """Store one batch, once for its key; raises ``StoreError`` and keeps nothing of it when the disk says no."""
+    def ingest(self, records: Sequence[Record], batch: Batch | None = None, keep: float = 1.0) -> Counts:
+        """Store one batch, once for its key; raises ``StoreError`` and keeps nothing of it when the disk says no.
+
+        ``keep`` below 1 is the share of predictions to store, the others are dropped and counted.
+        """
         db = self._opened()
+        records, dropped = (records, Counter[str]()) if keep >= 1.0 else thin(records, keep)
         stamp = self._stamp()
         try:
             db.execute("BEGIN IMMEDIATE")
             known = batches_table.counted(db, batch)
             done = self.writing.nothing(known) if known else self._take(db, records, stamp)
+            if known is None:
+                joins_table.add(db, {(model, "sampled_out"): n for model, n in dropped.items()})
             batches_table.remember(db, batch, done.counts)
             self.writing.summaries.flush(db)
             db.execute("COMMIT")
@@ -117,6 +126,8 @@ class Store:
             self._give_up(db)
             return known
         self._show(done)
+        with self.lock:
+            self.kept.note(stamp, counted(records), dropped)
         self._tidy(db, len(records), stamp)
         return done.counts
 
