@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -29,6 +30,7 @@ from autoheal.domain.finding import Finding
 from autoheal.domain.names import AlarmState, Cause, ModelName, Severity, Task, Verdict, Version
 from autoheal.domain.reason import Position
 from autoheal.domain.records import Facts, Silence
+from autoheal.domain.source_health import SourceHealth, SourceState
 from autoheal.domain.specs import (
     ApprovalRule,
     Condition,
@@ -105,7 +107,9 @@ def _runbook(name: str, *steps: tuple[str, str]) -> RunbookSpec:
         )
         for n, (step, action) in enumerate(steps)
     )
-    return RunbookSpec(name, specs, {"model": "model", "reason": "text"}, digest="7c1e90ab", position=_at(file, 1))
+    return RunbookSpec(
+        name, specs, {"model": "model", "reason": "text"}, digest="7c1e90ab", position=_at(file, 1)
+    )
 
 
 RUNBOOKS = {
@@ -365,15 +369,35 @@ def _others() -> Iterable[Fact]:
     ):
         yield found(_ago(44), "churn-xgb", path, "no_data", None, n=0)
     yield found(_ago(9), "demand-fc", "data_drift/temp", "breach", 0.21, 0.0, severity=Severity.WARNING)
-    for name in ("push", "labels", "fraud-metrics", "rounds", "oncall"):
+    for name in ("source:push", "source:labels", "source:fraud-metrics", "rounds", "oncall"):
         yield (_ago(350), ev.TaskStateChanged(name, "running"))
     yield (
         _ago(14),
-        ev.TaskStateChanged(
-            "churn-metrics", "backing_off", "connection refused by 127.0.0.1:9100, again in 32s"
-        ),
+        ev.TaskStateChanged("source:alerts", "backing_off", "the state file is not writable, again in 32s"),
     )
-    yield (_ago(3), ev.TaskStateChanged("labels", "running", "12 files, newest 03:09"))
+    yield (_ago(3), ev.TaskStateChanged("source:labels", "running", "12 files, newest 03:09"))
+
+
+def _sources() -> tuple[SourceHealth, ...]:
+    """How telemetry comes in: mostly well; one page is down, one file has bad rows, one sender's clock is ahead."""
+
+    def one(
+        name: str, kind: str, state: SourceState, rate: float, lag: float | None, **rest: Any
+    ) -> SourceHealth:
+        newest = None if lag is None else NOW - timedelta(seconds=lag)
+        rows = int(rate * 20_000)
+        given: dict[str, Any] = {"since": _ago(350), "rows": rows, "newest": newest} | rest
+        return SourceHealth(name, kind, state, rows_per_s=rate, lag_s=lag, **given)
+
+    refused = "http://127.0.0.1:9100/metrics: ConnectError: All connection attempts failed"
+    return (
+        one("push", "http_push", "ok", 412.0, 0.4),
+        one("labels", "files", "ok", 3.2, 190.0, refused={"label": 12, "time": 2}),
+        one("fraud-metrics", "scrape", "ok", 0.2, 9.0),
+        one("churn-metrics", "scrape", "away", 0.0, 850.0, since=_ago(14), rows=4100, last_error=refused),
+        one("edge", "mqtt", "ok", 36.0, -320.0),
+        one("alerts", "alertmanager", "starting", 0.0, None, since=None),
+    )
 
 
 def _past() -> Iterable[Fact]:
@@ -413,6 +437,7 @@ def night() -> Recording:
         readonly=True,
         world=played.world,
         series=_series(),
+        sources=_sources(),
     )
     return Recording(snapshot, played.entries)
 

@@ -72,6 +72,7 @@ def _json(snapshot: Snapshot) -> bytes:
                 {"id": i.id, "target": i.target, "state": i.state, "cause": i.cause, "opened_at": i.opened_at}
                 for i in incidents
             ],
+            "sources": snapshot.sources,
             "approvals": [a.id for a in world.approvals.values() if a.state == "open"],
             "paused": sorted(world.pauses),
             "config_problems": world.config_problems,

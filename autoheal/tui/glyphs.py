@@ -106,6 +106,13 @@ TASK = {
     "stopped": Look("○", "stopped", "dim"),
 }
 
+SOURCE = {
+    "ok": Look("●", "ok", "healthy"),
+    "starting": Look("○", "starting", "dim"),
+    "no_data": Look("?", "no data", "nodata"),
+    "away": Look("✖", "away", "firing"),
+}
+
 MODE = {
     "act": Look("▶", "act", "good"),
     "ask": Look("?", "ask", "pending"),

@@ -103,7 +103,7 @@ KEYS = (
         "app.view('Sources')",
         "6",
         "sources",
-        "the daemon's tasks: sources, monitors, notifiers",
+        "telemetry sources and tasks: state, rate, lag",
         EVERYWHERE,
     ),
     Key("why.next", "n", "next_decision", "n/N", "decision", "the next decision, and back with N", WHY, 2),

@@ -24,12 +24,13 @@ from autoheal.tui.present.filter import keep, parse
 from autoheal.tui.present.fleet import arrange, fleet_table
 from autoheal.tui.present.footer import foot, help_lines
 from autoheal.tui.present.line import beside, cut, fit, in_ascii, line, text_of, width_of, wrapped
-from autoheal.tui.present.lists import incident_table, policy_table, run_table, task_table
+from autoheal.tui.present.lists import incident_table, policy_table, run_table
 from autoheal.tui.present.model import model_lines
 from autoheal.tui.present.numbers import count, evidence, short
 from autoheal.tui.present.pane import pane_lines
 from autoheal.tui.present.policy import policy_lines
 from autoheal.tui.present.run import run_lines
+from autoheal.tui.present.sources import source_table
 from autoheal.tui.present.telling import TELL, tell
 from autoheal.tui.present.text import span
 from autoheal.tui.present.times import ago
@@ -143,7 +144,7 @@ def everything(width: int, **options: object) -> list[str]:
         incident_table(frame, width),
         run_table(frame, width),
         policy_table(frame, width),
-        task_table(frame, width),
+        source_table(frame, width),
         event_table(frame, width, everything=True),
     ]
     lines = [row.content for table in tables for row in table.rows]

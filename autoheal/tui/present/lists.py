@@ -1,26 +1,25 @@
-"""Incidents, runs, policies and tasks as tables of rows. Pure."""
+"""Incidents, runs and policies as tables of rows. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoheal.domain.names import RunState, StepState, is_model
+from autoheal.domain.names import RunState, StepState
 from autoheal.domain.records import Incident, Run
 from autoheal.domain.specs import PolicySpec
-from autoheal.domain.world import TaskView
-from autoheal.tui.glyphs import INCIDENT, MODE, RUN, STEP, TASK, Look
+from autoheal.tui.glyphs import INCIDENT, MODE, RUN, STEP, Look
 from autoheal.tui.present.columns import GUTTER, Column, heading, layout, longest, row
 from autoheal.tui.present.fleet import Row, Table
 from autoheal.tui.present.incidents import what
 from autoheal.tui.present.line import Line, line, wrapped
 from autoheal.tui.present.text import clean, span
-from autoheal.tui.present.times import ago, clock, spans_days
+from autoheal.tui.present.times import clock, spans_days
 from autoheal.tui.viewstate import Frame
 
 Cells = tuple[str, dict[str, str], Sequence[Line], int]
 
 
-def _table(columns: Sequence[Column], found: Sequence[Cells], width: int) -> Table:
+def table(columns: Sequence[Column], found: Sequence[Cells], width: int) -> Table:
     sizes = layout(columns, width - GUTTER - 1)
     rows = tuple(Row(key, row(cells, columns, sizes), fields, rank) for key, fields, cells, rank in found)
     return Table(heading(columns, sizes), rows)
@@ -39,7 +38,7 @@ def incident_table(frame: Frame, width: int) -> Table:
         Column("CAUSE", 14 if width >= 90 else 12, 16),
         Column("WHAT WAS DONE" if width >= 90 else "DONE", 8, 60),
     )
-    return _table(columns, [_incident(frame, i, dated=dated) for i in found], width)
+    return table(columns, [_incident(frame, i, dated=dated) for i in found], width)
 
 
 def _incident(frame: Frame, incident: Incident, *, dated: bool) -> Cells:
@@ -83,7 +82,7 @@ def run_table(frame: Frame, width: int) -> Table:
         Column("TOOK", 6, right=True),
         Column("FOR", 8, 40),
     )
-    return _table(columns, [_run(frame, r, dated=dated) for r in found], width)
+    return table(columns, [_run(frame, r, dated=dated) for r in found], width)
 
 
 def _run(frame: Frame, run: Run, *, dated: bool) -> Cells:
@@ -126,7 +125,7 @@ def policy_table(frame: Frame, width: int) -> Table:
         Column("MODELS", 6, longest([_selected(p) for p in found], 6, 30)),
         Column("WRITTEN AT", longest([_file(p) for p in found], 15, 24)),
     )
-    return _table(columns, [_policy(frame, p) for p in found], width)
+    return table(columns, [_policy(frame, p) for p in found], width)
 
 
 def _policy(frame: Frame, policy: PolicySpec) -> Cells:
@@ -170,51 +169,3 @@ def problem_lines(frame: Frame, width: int) -> list[Line]:
     ]
     rest = [line((f"   {len(problems) - 5} more", "dim"))] if len(problems) > 5 else []
     return [head, *shown, *rest, ()]
-
-
-def task_table(frame: Frame, width: int) -> Table:
-    """Supervised tasks, what does not run first; then sources and feeds that something was said about."""
-    found = sorted(frame.world.tasks.values(), key=lambda t: (t.state == "running", t.name))
-    columns = (
-        Column("STATE", 13),
-        Column("NAME", 18, longest([clean(t.name) for t in found], 18, 40)),
-        Column("SINCE", 5, right=True),
-        Column("WHAT IT SAYS", 20, 100),
-    )
-    rows = [_task(frame, t) for t in found]
-    return _table(columns, rows + _feeds(frame), width)
-
-
-def _task(frame: Frame, task: TaskView) -> Cells:
-    look = TASK.get(task.state, Look("?", task.state, "pending"))
-    cells = (
-        line(look),
-        line((task.name, "strong" if task.state not in {"running", "stopped"} else "")),
-        line((ago(task.since, frame.now), "dim")),
-        line((task.detail or "–", "" if task.detail else "dim")),
-    )
-    return task.name, {"name": task.name, "state": look.word, "detail": task.detail}, cells, 0
-
-
-def _feeds(frame: Frame) -> list[Cells]:
-    """Shared feeds by the models that stand on them, and their incident."""
-    feeds: dict[str, list[str]] = {}
-    for name, spec in frame.world.config.models.items():
-        for upstream in spec.upstreams:
-            feeds.setdefault(upstream, []).append(name)
-    rows: list[Cells] = []
-    for feed, models in sorted(feeds.items()):
-        target = f"upstream:{feed}"
-        assert not is_model(target)
-        incident = frame.index.incident.get(target)
-        broken = incident is not None and incident.open
-        look = Look("✖", "in incident", "firing") if broken else Look("●", "feed", "healthy")
-        says = f"{incident.id}, " if incident and broken else ""
-        cells = (
-            line(look),
-            line(target),
-            line(("–", "dim")),
-            line(f"{says}feeds {', '.join(sorted(models))}"),
-        )
-        rows.append((target, {"name": target, "state": look.word}, cells, 0))
-    return rows

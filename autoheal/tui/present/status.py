@@ -10,6 +10,8 @@ from autoheal.domain.finding import Finding
 from autoheal.domain.names import Health, ModelName, RunState, StepState
 from autoheal.domain.records import ModelState, Pause
 from autoheal.domain.world import World
+from autoheal.tui.glyphs import SOURCE
+from autoheal.tui.present.source_words import STATES, lag, rate, source_says
 from autoheal.tui.present.text import clean, cut, number, pad, plain, span, stamp, wrap
 
 MARKS = {
@@ -34,7 +36,30 @@ def status_lines(snapshot: Snapshot, width: int = 100, ascii: bool = False) -> l
     lines += [_row(world, state, columns) for state in states] or [
         "  no models: name some in the configuration"
     ]
+    lines += _sources(snapshot)
     return [plain(cut(line, width).rstrip(), ascii) for line in lines]
+
+
+def _sources(snapshot: Snapshot) -> list[str]:
+    """A line a source, what is wrong first."""
+    if not snapshot.sources:
+        return []
+    found = sorted(snapshot.sources, key=lambda s: (STATES.index(s.state), s.name))
+    columns = (("STATE", 9), ("SOURCE", 20), ("ROWS/S", 7), ("LAG", 5))
+    head = "  " + " ".join(pad(name, size) for name, size in columns) + " "
+    rows = [(SOURCE[s.state], s.name, rate(s), lag(s), source_says(s)) for s in found]
+    return [
+        "",
+        head,
+        *(
+            f"{look.glyph} "
+            + " ".join(
+                pad(t, n) for t, (_, n) in zip((look.word, clean(name), per, age), columns, strict=True)
+            )
+            + f" {clean(says)}"
+            for look, name, per, age, says in rows
+        ),
+    ]
 
 
 def _states(world: World) -> list[ModelState]:

@@ -9,11 +9,11 @@ from autoheal.tui.present.lists import (
     policy_table,
     problem_lines,
     run_table,
-    task_table,
 )
 from autoheal.tui.present.paint import why_page
 from autoheal.tui.present.policy import policy_lines
 from autoheal.tui.present.run import run_lines
+from autoheal.tui.present.sources import source_table
 from autoheal.tui.screens.listing import Listing
 from autoheal.tui.screens.run import RunPage
 from autoheal.tui.viewstate import Frame
@@ -78,7 +78,7 @@ class SourceBoard(Listing):
     EMPTY = "no task has said anything yet"
 
     def table(self, frame: Frame, width: int) -> Table:
-        return task_table(frame, width)
+        return source_table(frame, width)
 
     def about(self) -> str | None:
         key = self.rows.key
