@@ -6,7 +6,8 @@ two-hour blocks (or rows, where there is no day to know), less the habit, by ``s
 ``stats.surprise``; all their share is bet on the p-value that alone reaches the threshold, so at ``share x row / T`` false alarms a
 row the fleet's promise holds: at most one in T days as far as the fitted tails are true. A row counts for its step, at least
 a minute and at most an hour: a yearly metric cannot be watched by the fortnight. After an alarm the metric is left alone
-for half a day. The surprising part: without times a row counts as an hour.
+for half a day, and for a week the threshold grows with the root of how often it was reached. The surprising part: without
+times a row counts as an hour.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ LEVEL_ROWS = 12
 BURST_ROWS, BURST_BEFORE = 6, 48
 BLOCK = 7200.0
 HOLD_DAYS = 0.5
+SPENT_DAYS = 7.0
 MINUTE, HOUR = 60.0, 3600.0
 LEAST_ROWS = 30
 
@@ -86,9 +88,10 @@ def watch(values: Floats, times: Floats | None) -> list[Alarm]:
     grid = grid_of(None if times is None else times[first:], len(x))
     usual = baseline.habit(values[first:], grid.slots, grid.step)
     found = _looks(x, usual, grid) + _steps(x, usual, grid)
+    hold, week = max(round(HOLD_DAYS / grid.row_days), 3), round(SPENT_DAYS / grid.row_days)
     return [
         Alarm(a.row + first, a.start + first, a.look, a.effect, a.log_m)
-        for a in _one_an_episode(found, max(round(HOLD_DAYS / grid.row_days), 3))
+        for a in one_an_episode(found, hold, week)
     ]
 
 
@@ -153,12 +156,19 @@ def _steps(x: Floats, usual: Floats, grid: Grid) -> list[Alarm]:
     ]
 
 
-def _one_an_episode(found: Sequence[Alarm], hold: int) -> list[Alarm]:
-    """The first alarm of each half day; one that began before the last was raised is the same trouble."""
+def one_an_episode(found: Sequence[Alarm], hold: int, week: int) -> list[Alarm]:
+    """The first alarm of each half day; one that began before the last was raised is the same trouble.
+
+    Each alarm of the last week makes the next one dearer. A metric that alarms more often than the budget allows is
+    either in trouble, which shows, or has heavier tails than were fitted, and then the budget has to hold all the same.
+    """
     kept: list[Alarm] = []
     for alarm in sorted(found, key=lambda a: (a.row, a.look == "step")):
         last = kept[-1] if kept else None
-        if last is None or (alarm.row - last.row > hold and alarm.start > last.row):
+        if last is not None and (alarm.row - last.row <= hold or alarm.start <= last.row):
+            continue
+        lately = sum(alarm.row - one.row <= week for one in kept[-week:])
+        if alarm.log_m >= math.log(T_NOTIFY) + math.log1p(lately) / 2:
             kept.append(alarm)
     return kept
 

@@ -5,7 +5,7 @@ For each row in time order the p-value of its size among the sizes of the last t
 "Anomaly detection in streams with extreme value theory", 2017; Hill 1975). Its index is not known but estimated, from
 twenty excesses and ten imagined ones of a light tail, and the p-value is the predictive one under that posterior
 (Arnold & Press, "Bayesian estimation and prediction for Pareto data", 1989): putting the estimate in as if it were the
-truth promises too much just where alarms are decided. What is entered into the past is cut where p = e^-8: an outage
+truth promises too much just where alarms are decided. What is entered into the past is cut where p = e^-7: an outage
 must not teach the detector that outages are usual at once, but ten of a kind do.
 
 Sizes are >= 0, NaN where nothing is known. Answers are ``-ln p`` >= 0, and 0 while fewer than 30 sizes are known.
@@ -29,7 +29,7 @@ TOP_SHARE = 0.02
 LEAST_TOP = 5
 PRIOR_INDEX = 0.15  # about that of a normal tail above the 98% quantile
 PRIOR_ROWS = 10
-CUT = 8.0
+CUT = 7.0
 MOST_EXCESS = 5.0
 MOST = 700.0
 

@@ -100,3 +100,12 @@ def test_steps_start_again_after_a_step() -> None:
     assert [abs(s.start - at) <= 1 for s, at in zip(found, (100, 200), strict=True)] == [True, True]
     assert all(s.row - s.start < 10 for s in found)
     assert found[0].size > 2
+
+
+def test_alarms_of_the_last_week_make_the_next_one_dearer() -> None:
+    """Ten spikes that only just reach the threshold are not ten alarms; a huge one among them still is."""
+    just = [series.Alarm(24 * day, 24 * day, "spike", 3.0, 2.7) for day in range(10)]
+    kept = series.one_an_episode(just, 12, 168)
+    assert [a.row for a in kept] == [0, 24 * 8]
+    huge = series.Alarm(48, 48, "spike", 30.0, 9.0)
+    assert huge in series.one_an_episode([just[0], just[1], huge], 12, 168)
