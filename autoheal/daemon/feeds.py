@@ -78,13 +78,18 @@ class Feeds:
     def doors(self, tasks: Callable[[], Mapping[ModelName, Task]]) -> APIRouter:
         """The routes that others push to."""
         router = APIRouter()
-        router.include_router(telemetry_router(self._pushed(), tasks, self.refused))
+        router.include_router(telemetry_router(self._pushed(), tasks, self.refused, self._heard))
         router.include_router(alertmanager_router(self._alertmanager, self.intake, self.clock))
         return router
 
     def _pushed(self) -> Sink:
         first = next((s for s in self.sources if isinstance(s, HttpPush)), None)
         return self.intake if first is None else self.sink(first)
+
+    def _heard(self) -> None:
+        for source in self.sources:
+            if isinstance(source, HttpPush):
+                source.heard()
 
     def _alertmanager(self) -> Alertmanager | None:
         return next((s for s in self.sources if isinstance(s, Alertmanager)), None)

@@ -67,7 +67,7 @@ def sources(settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> 
         elif isinstance(part, Sql | Prometheus | Mqtt):
             made.append(remote(part, settings, models))
         else:
-            made.append(HttpPush(part.name))
+            made.append(HttpPush(part.name, silent=part.silent.total_seconds()))
     return tuple(made)
 
 

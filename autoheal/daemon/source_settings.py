@@ -21,8 +21,11 @@ class Strict(BaseModel):
 
 
 class HttpPush(Strict):
+    """``silent``: the senders are away when nothing was pushed for so long; 0s: never."""
+
     name: str = "push"
     kind: Literal["http_push"]
+    silent: Duration = timedelta()
 
 
 class Scrape(Strict):

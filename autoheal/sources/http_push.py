@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect
 from autoheal.clock import Clock
 from autoheal.domain.names import ModelName, Task
 from autoheal.errors import StoreError
-from autoheal.sources.contract import Sink
+from autoheal.sources.contract import Pulse, Sink
 from autoheal.telemetry import Batch, Record, Refusal, parse_body
 
 LARGEST: Final = 16 * 1024 * 1024
@@ -45,8 +45,14 @@ JSON: Final = frozenset({"application/json", ""})
 Models = Callable[[], Mapping[ModelName, Task]]
 
 
-def telemetry_router(sink: Sink, models: Models, refused: Counter[str] | None = None) -> APIRouter:
-    """The router of ``POST /v1/telemetry``; ``models`` gives those that exist now, ``refused`` counts by reason."""
+def telemetry_router(
+    sink: Sink,
+    models: Models,
+    refused: Counter[str] | None = None,
+    heard: Callable[[], None] | None = None,
+) -> APIRouter:
+    """The router of ``POST /v1/telemetry``; ``models`` gives those that exist now, ``refused`` counts by reason,
+    ``heard`` is called when a batch was stored."""
     router = APIRouter()
     counted = Counter[str]() if refused is None else refused
 
@@ -70,6 +76,8 @@ def telemetry_router(sink: Sink, models: Models, refused: Counter[str] | None = 
         except ClientDisconnect:
             counted["disconnected"] += 1
             return Response(status_code=400)
+        if heard is not None:
+            heard()
         return JSONResponse(
             {"accepted": counts.accepted, "duplicates": counts.duplicates, "waiting": counts.waiting}, 202
         )
@@ -78,14 +86,32 @@ def telemetry_router(sink: Sink, models: Models, refused: Counter[str] | None = 
 
 
 class HttpPush:
-    """The source as the supervisor sees it; the work is done by the route."""
+    """The source as the supervisor sees it; the work is done by the route, which calls ``heard``.
 
-    def __init__(self, name: str) -> None:
+    With ``silent`` (seconds of the daemon's clock) the senders are away when nothing was pushed for so long.
+    """
+
+    def __init__(self, name: str, *, silent: float = 0.0, beat: float = 5.0) -> None:
         self.name = name
+        self.silent = silent
+        self.beat = beat
+        self._heard = False
 
-    async def run(self, sink: Sink, clock: Clock) -> None:  # noqa: ARG002 - the protocol of sources
-        """Nothing to bring: others push."""
-        await asyncio.Event().wait()
+    def heard(self) -> None:
+        self._heard = True
+
+    async def run(self, sink: Sink, clock: Clock) -> None:
+        """Nothing to bring: others push. Whether they do is looked at now and then, if it is wanted."""
+        if not self.silent:
+            await asyncio.Event().wait()
+        pulse, last = Pulse(self.name), clock.now()
+        while True:
+            if self._heard:
+                self._heard, last = False, clock.now()
+                await pulse.up(sink, last)
+            elif (clock.now() - last).total_seconds() > self.silent:
+                await pulse.away(sink, clock.now(), f"nothing was pushed for more than {self.silent:g}s")
+            await clock.sleep(self.beat)
 
 
 def _key(request: Request) -> str:

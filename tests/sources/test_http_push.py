@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import sqlite3
 from collections import Counter
@@ -15,12 +16,12 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
-from autoheal.clock import VirtualClock
-from autoheal.domain.names import ModelName, Task, Version
+from autoheal.clock import SystemClock, VirtualClock
+from autoheal.domain.names import ModelName, Task, Verdict, Version
 from autoheal.domain.specs import ModelSpec
 from autoheal.net import AsyncClient, client
 from autoheal.sources.contract import Intake
-from autoheal.sources.http_push import LARGEST, telemetry_router
+from autoheal.sources.http_push import LARGEST, HttpPush, telemetry_router
 from autoheal.telemetry import Batch, Limits, Metric, Refusal, Telemetry
 
 SPEC = ModelSpec(ModelName("m"), Task.REGRESSION)
@@ -156,3 +157,23 @@ async def test_as_many_keys_are_kept_as_wanted(tmp_path: Path) -> None:
         kept = [key for (key,) in db.execute("SELECT key FROM batches ORDER BY seq")]
     assert 5 <= len(kept) <= 5 + 200
     assert kept[-1] == "449"
+
+
+async def test_senders_that_fall_silent_are_away(
+    serve: Callable[[FastAPI], Awaitable[str]], sink: Any
+) -> None:
+    one = HttpPush("push", silent=0.2, beat=0.02)
+    app = FastAPI()
+    app.include_router(telemetry_router(sink, lambda: {SPEC.name: SPEC.task}, heard=one.heard))
+    async with client(base_url=await serve(app)) as http:
+        await http.post("/v1/telemetry", json=[prediction(1)])
+        task = asyncio.create_task(one.run(sink, SystemClock()))
+        try:
+            await sink.until(lambda: len(sink.findings) >= 3)
+            assert [f.verdict for f in sink.findings] == [Verdict.OK, Verdict.NO_DATA, Verdict.BREACH]
+            assert "nothing was pushed" in sink.findings[-1].detail
+            await http.post("/v1/telemetry", json=[prediction(2)])
+            await sink.until(lambda: Verdict.OK in [f.verdict for f in sink.findings[3:]])
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
