@@ -65,7 +65,7 @@ def measure(runs: int, rows: int, steps: int) -> River:
                 summary(river.call("run", name, setting, _key(r), runs, 1 << 40), payload[_key(r)].shape[1])
                 for r in RATES
             ]
-        for name, (many, length) in {"DDM": (runs, rows), "KSWIN": (min(runs, 8), 4_000)}.items():
+        for name, (many, length) in {"DDM": (runs, rows), "KSWIN": (max(runs // 18, 2), 4_000)}.items():
             alarms = river.call("run", name, 0.0, "healthy", many, length)
             found.runs[name] = float(np.median([length if a is None else a + 1 for a in alarms]))
     return found
