@@ -28,6 +28,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("check", "check configuration files"),
     ("test", "play policy tests"),
     ("detect", "run the monitors over a file and print alarms and findings"),
+    ("history", "export what is kept of models over time"),
     ("register", "put a version into the registry"),
     ("gateway", "run the gateway in front of model servers"),
     ("demo", "watch real models drift, break and heal"),

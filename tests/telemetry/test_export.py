@@ -1,0 +1,87 @@
+"""``autoheal history``: what is exported, from a folder as a daemon leaves it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoheal import cli
+from autoheal.clock import VirtualClock
+from autoheal.telemetry import Telemetry
+
+MODEL = """\
+version: 1
+kind: model
+name: bike
+task: regression
+features:
+  temp: {type: numeric, sensitive: true}
+  season: {type: categorical}
+"""
+
+
+@pytest.fixture
+async def config(tmp_path: Path, make: Any) -> Path:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "bike.yaml").write_text(MODEL)
+    (tmp_path / "state").mkdir()
+    file = tmp_path / "autoheal.yaml"
+    file.write_text("version: 1\nkind: daemon\n")
+    path = tmp_path / "state" / "telemetry.db"
+    async with await Telemetry.open(path, make.models, VirtualClock()) as telemetry:
+        await telemetry.ingest([make.bike_row(float(i), temp=31.4159) for i in range(5)])
+    return file
+
+
+def run(config: Path, *rest: str) -> int:
+    return cli.run(["history", "--config", str(config), "--until", "2011-07-02T00:00:00Z", *rest])
+
+
+def test_csv_to_stdout(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "bike", "--since", "2d") == 0
+    out = capsys.readouterr().out
+    found = list(csv.DictReader(io.StringIO(out)))
+    assert [r["subject"] for r in found] == ["answers", "temp", "season"]
+    assert found[1]["present"] == found[1]["rows"] == "5"
+    assert datetime.fromisoformat(found[1]["start"]) == datetime(2011, 7, 1, tzinfo=UTC)
+    assert sum(json.loads(found[1]["counts"])) == 5
+    assert "31.4" not in out
+
+
+def test_files(config: Path, tmp_path: Path) -> None:
+    assert run(config, "--out", str(tmp_path / "all.csv")) == 0
+    assert (tmp_path / "all.csv").stat().st_mode & 0o777 == 0o600
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 4
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert run(config, "--out", str(tmp_path / "all.parquet")) == 0
+    table = parquet.read_table(tmp_path / "all.parquet")
+    assert table.column("rows").to_pylist() == [5, 5, 5]
+    assert table.column("start").to_pylist()[0] == datetime(2011, 7, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        (["boat"], "no model is called 'boat'"),
+        (["--out", "x.xls"], ".parquet"),
+        (["--since", "5"], "unit"),
+        (["--until", "yesterday"], "ISO 8601"),
+    ],
+)
+def test_what_cannot_be_used_is_said(
+    config: Path, rest: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(config, *rest) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_telemetry_it_makes_no_file(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "state" / "telemetry.db").unlink()
+    assert run(config) == 2
+    assert not (tmp_path / "state" / "telemetry.db").exists()
