@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from autoheal.actions.blame import blame, moved
 from autoheal.actions.change import answered, locate, losses
-from autoheal.actions.cleaning import split
 from autoheal.actions.holdout import hold_back, neighbours_alike
 from autoheal.domain.names import ModelName, Task
 from autoheal.domain.specs import FeatureSpec, ModelSpec
@@ -125,7 +124,15 @@ def test_odd_cells_are_segments_of_their_own_and_few_rows_name_none():
 def test_rows_are_spread_where_labels_are_mixed_and_the_newest_of_each_class_where_they_come_in_blocks():
     mixed = classes(600, lambda _: 0.5)
     assert not neighbours_alike(KIND, mixed)
-    assert hold_back(KIND, mixed, 0.2, "auto") == (*split(mixed, 0.2), "spread")
+    learn, held, how = hold_back(KIND, mixed, 0.2, "auto")
+    assert how == "spread"
+    assert len(held) == pytest.approx(120, abs=1)
+    assert len(learn) + len(held) == 600
+    assert held[60]["time"] < mixed[-60]["time"]
+    turns = [{**row, "label": n % 2} for n, row in enumerate(mixed)]
+    for share in (0.1, 0.2, 0.3, 0.4, 0.5):
+        held = hold_back(KIND, turns, share, "auto")[1]
+        assert sum(r["label"] for r in held) == pytest.approx(share * 300, abs=1)
     blocks = [{**row, "label": (n // 100) % 3} for n, row in enumerate(mixed)]
     learn, held, how = hold_back(KIND, blocks, 0.2, "auto")
     assert how == "newest"
