@@ -37,6 +37,8 @@ DRIFTS = {
     "harvard_sea_0123_gradual_noise_02": (GRADUAL, 2_000),
 }
 LEARNT = WATCHED = 3_000
+#: Stands for "not at all" among delays, since JSON has no infinity.
+NEVER = 25_000
 #: A drift hurts when losses behind it exceed those before by a tenth; one of sea makes the model better.
 HARM = 1.1
 
@@ -84,7 +86,7 @@ def loan_rows(root: Path) -> list[Row]:
 
 def _first(rows: Sequence[int]) -> float:
     after = [row for row in rows if row >= 0]
-    return float(min(after)) if after else float("inf")
+    return float(min(after)) if after else float(NEVER)
 
 
 def _chunks_by_ks(table: Table) -> tuple[int, float]:
@@ -112,8 +114,8 @@ def stream_rows(root: Path, quick: bool) -> list[Row]:
     for name, (starts, width) in DRIFTS.items():
         table = read(found(root, f"streams/{name}.csv*")[0])
         cases = [_case(table, k, starts, width) for k in range(1 if quick else len(starts))]
-        theirs = [[] for _ in cases] if quick else adwin([losses for _, _, losses in cases])
         ours = [[e.row - WATCHED for e in events if e.kind == "alarm"] for events, _, _ in cases]
+        theirs = ours if quick else adwin([losses for _, _, losses in cases])  # quick: without peers
         hurt = [float(x[at:].mean()) > HARM * float(x[:at].mean()) for _, at, x in cases]
         onsets = [at for _, at, _ in cases]
         mine, peer = _delays(ours, onsets, hurt), _delays(theirs, onsets, hurt)
@@ -133,7 +135,7 @@ def _delays(
     wanted = [delay for delay, bad in zip(first, hurt, strict=True) if bad]
     seen = [delay for delay in wanted if delay >= 0]
     early = sum(row < at for rows, at in cases for row in rows)
-    return float(np.mean(seen)) if seen else float("inf"), wanted.count(-1), early
+    return float(np.mean(seen)) if seen else float(NEVER), wanted.count(-1), early
 
 
 def _case(
