@@ -89,8 +89,12 @@ def test_bike_demand_is_healthy_in_summer_and_outgrown_by_autumn(build: Any, bik
                 first.setdefault(path, datetime.fromtimestamp(feed.now, UTC))
     worse = {p: t for p, t in first.items() if p.startswith(("performance", "concept_drift/error"))}
     assert worse.keys() == {"performance/mae", "performance/rmse", "concept_drift/error"}
-    assert worse["concept_drift/error"] > datetime(2011, 8, 25, tzinfo=UTC), "the summer is nearly as good as training"
-    assert min(worse.values()) > datetime(2011, 7, 20, tzinfo=UTC), "but for hot weeks late in July, a quarter worse"
+    assert worse["concept_drift/error"] > datetime(2011, 8, 25, tzinfo=UTC), (
+        "the summer is nearly as good as training"
+    )
+    assert min(worse.values()) > datetime(2011, 7, 20, tzinfo=UTC), (
+        "but for hot weeks late in July, a quarter worse"
+    )
     assert max(worse.values()) < datetime(2011, 11, 15, tzinfo=UTC), "the error has nearly doubled by then"
     assert not [p for p in first if p.startswith(("data_drift", "data_quality", "serving"))], (
         "half a year of weather, of which an hour resembles the next, cannot tell a season from a drift"
