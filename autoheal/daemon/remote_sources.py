@@ -48,6 +48,7 @@ def remote(
             late=part.late.total_seconds(),
             stale=part.stale.total_seconds(),
         ),
+        instant=part.instant,
     )
 
 

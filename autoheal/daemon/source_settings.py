@@ -90,12 +90,14 @@ class Remote(Strict):
 
 
 class Prometheus(Remote):
-    """``map`` names our metric and a PromQL query; ``model``, or ``model_label`` for one query about many models."""
+    """``map`` names our metric and a PromQL query; ``model``, or ``model_label`` for one query about many models.
+    Metrics in ``instant`` are asked for by instant queries, without back-fill."""
 
     kind: Literal["prometheus"]
     model: str | None = None
     model_label: str = ""
     map: dict[str, str] = Field(min_length=1)
+    instant: tuple[str, ...] = ()
     bearer_file: Path | None = None
     every: Duration = parse_duration("15s")
     step: Duration = parse_duration("15s")
@@ -108,6 +110,8 @@ class Prometheus(Remote):
     def _sound(self) -> Prometheus:
         if (self.model is None) == (not self.model_label):
             raise ValueError("write model, or model_label: the label that names the model")
+        if strange := sorted(set(self.instant) - set(self.map)):
+            raise ValueError(f"instant names {', '.join(strange)}, which map does not")
         if self.bearer_file is not None and self.username:
             raise ValueError("write bearer_file or username, not both")
         if not self.url.startswith(("http://", "https://")):

@@ -2,7 +2,7 @@
 
 ``map`` names our metric and a PromQL query, for one ``model`` or for many by ``model_label``. Each round asks from
 where the last one ended, in chunks that the server can bear, so an outage of either side leaves no gap younger than
-``backfill``. The cursor is stored after the samples; a crash between the two repeats at most one chunk.
+``backfill``. Metrics named in ``instant`` are asked for at one time and never afterwards. The cursor is stored after the samples; a crash between the two repeats at most one chunk.
 
 The client is our own, on ``autoheal.net``, and not prometheus-api-client: that one is synchronous, has no time-out
 unless told, blocks for 10 s on a hung server even with ``timeout=1`` and for 6 s on a closed port, because it retries
@@ -78,6 +78,7 @@ class Prometheus:
         state_file: Path,
         model_label: str = "",
         pace: Pace | None = None,
+        instant: Collection[str] = (),
     ) -> None:
         if not model_label and len(models) != 1:
             raise ValueError("without model_label the queries are about exactly one model")
@@ -88,6 +89,7 @@ class Prometheus:
         self.model_label = model_label
         self._only = ModelName("") if model_label else next(iter(self.models))
         self.queries = {ours: samples_of(query, self.pace.step) for ours, query in queries.items()}
+        self.instant = frozenset(instant)
         self.tally = Tally(name)
         self.missed = 0.0
         self._state_file = state_file
@@ -151,6 +153,10 @@ class Prometheus:
         """Everything up to now, chunk by chunk; the warnings of a partial answer, after which we ask again."""
         step = self.pace.step
         edge = math.floor(to_unix(at) / step) * step
+        if ours in self.instant:
+            answer = await api.query(self.queries[ours], edge)
+            await whole(self._take(ours, answer, sink, until=None if answer.partial else edge))
+            return answer.partial
         start = self._start(ours, edge)
         partial: tuple[str, ...] = ()
         while start <= edge:

@@ -1,4 +1,4 @@
-"""One call of Prometheus' HTTP API, ``query_range``, and what can be wrong with its answer, as one sentence.
+"""Two calls of Prometheus' HTTP API, ``query_range`` and ``query``, and what can be wrong with an answer, as one sentence.
 
 Called by ``prometheus``. Nothing is retried here and no redirect is followed (a token must not travel). What
 surprises: an error may say that less should be asked at once (``less``): a query that timed out or an answer that is
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from autoheal.sources.secret import Credentials
 #: An answer may be this long, in bytes; answers longer than ``LONG`` are parsed in a thread.
 LARGEST = 32 * 1024 * 1024
 LONG = 64 * 1024
-_PATH = "/api/v1/query_range"
+_RANGE, _INSTANT = "/api/v1/query_range", "/api/v1/query"
 _SENTENCES = {
     401: "does not accept our credentials (401)",
     403: "does not allow us to ask (403)",
@@ -68,17 +68,25 @@ class Api:
 
     async def query_range(self, query: str, start: float, end: float, step: float) -> Answer:
         """The values of ``query`` at start, start + step ... end; raises ``PrometheusError`` or ``SecretError``."""
+        return await self._ask(
+            _RANGE,
+            {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"},
+        )
+
+    async def query(self, query: str, time: float) -> Answer:
+        """The value of ``query`` at one time; raises as ``query_range``."""
+        return await self._ask(_INSTANT, {"query": query, "time": f"{time:.3f}"})
+
+    async def _ask(self, path: str, asked: Mapping[str, str]) -> Answer:
+        kinds = ("matrix",) if path == _RANGE else ("vector", "scalar")
         form = {
-            "query": query,
-            "start": f"{start:.3f}",
-            "end": f"{end:.3f}",
-            "step": f"{step:.3f}",
+            **asked,
             "timeout": f"{self.timeout * 800:.0f}ms",  # so that a slow query is an answer, and silence a dead server
         }
         headers = await asyncio.to_thread(self.credentials.header)
         try:
             async with asyncio.timeout(self.timeout):
-                status, body = await self._post(form, headers)
+                status, body = await self._post(path, form, headers)
         except (TimeoutError, TimeoutException):
             raise PrometheusError(
                 f"did not answer within {self.timeout:g}s", reached=False, less=True
@@ -88,12 +96,14 @@ class Api:
                 f"{type(error).__name__}: {str(error)[:200]}".rstrip(": "), reached=False
             ) from None
         if len(body) > LONG:
-            return await asyncio.to_thread(read, status, body)
-        return read(status, body)
+            return await asyncio.to_thread(read, status, body, kinds)
+        return read(status, body, kinds)
 
-    async def _post(self, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:
+    async def _post(
+        self, path: str, form: Mapping[str, str], headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
         parts, size = [], 0
-        async with self.http.stream("POST", _PATH, data=dict(form), headers=dict(headers)) as answer:
+        async with self.http.stream("POST", path, data=dict(form), headers=dict(headers)) as answer:
             async for part in answer.aiter_bytes():
                 size += len(part)
                 if size > LARGEST:
@@ -102,7 +112,7 @@ class Api:
             return answer.status_code, b"".join(parts)
 
 
-def read(status: int, body: bytes) -> Answer:
+def read(status: int, body: bytes, kinds: Collection[str] = ("matrix",)) -> Answer:
     """The answer of a status and a body; raises ``PrometheusError`` for anything that is not one."""
     try:
         document = orjson.loads(body)
@@ -111,9 +121,11 @@ def read(status: int, body: bytes) -> Answer:
     if status != 200:
         raise _error(status, document)
     try:
-        if document["status"] != "success" or document["data"]["resultType"] != "matrix":
+        kind = document["data"]["resultType"] if document["status"] == "success" else ""
+        if kind not in kinds:
             raise _error(status, document)
-        series = [_series(one) for one in document["data"]["result"]]
+        found = document["data"]["result"]
+        series = [_series(one) for one in ([{"metric": {}, "value": found}] if kind == "scalar" else found)]
         warned = tuple(str(w)[:200] for w in document.get("warnings") or ())
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise PrometheusError("answered 200 with something that is no Prometheus result") from None
@@ -125,7 +137,8 @@ def read(status: int, body: bytes) -> Answer:
 
 def _series(one: Mapping[str, Any]) -> Series:
     labels = {str(k): str(v) for k, v in one["metric"].items()}
-    points = sorted((float(t), float(v)) for t, v in one.get("values", ()))
+    given = [one["value"]] if "value" in one else one.get("values", ())
+    points = sorted((float(t), float(v)) for t, v in given)
     if not all(math.isfinite(t) for t, _ in points):
         raise ValueError("a time that is none")
     return Series(labels, points)

@@ -29,7 +29,7 @@ def test_settings_become_sources(tmp_path: Path) -> None:
     found = settings(
         tmp_path,
         '{name: p, kind: prometheus, url: "https://prom:9090/x", model_label: model, map: {latency_p95_ms: up},'
-        " username: heal, password_file: secrets/prom, tls: {ca_file: ca.pem}, step: 30s}",
+        " username: heal, password_file: secrets/prom, tls: {ca_file: ca.pem}, step: 30s, instant: [latency_p95_ms]}",
         '{name: q, kind: prometheus, url: "http://prom", model: fraud, map: {a: up}, bearer_file: token}',
         '{name: m, kind: mqtt, url: "mqtts://broker", share: heal, username: heal, password_file: /run/secret}',
         '{name: n, kind: mqtt, url: "mqtt://broker:1884", client_id: one, topics: {records: "x/{model}"}, keep: 1h}',
@@ -40,6 +40,7 @@ def test_settings_become_sources(tmp_path: Path) -> None:
     assert isinstance(mq, Mqtt)
     assert isinstance(plain, Mqtt)
     assert one.pace == Pace(step=30.0)
+    assert one.instant == {"latency_p95_ms"}
     assert one.models == frozenset(MODELS)
     assert one.server.credentials.password_file == tmp_path / "secrets/prom"
     assert one.server.tls is not None

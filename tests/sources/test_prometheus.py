@@ -164,6 +164,21 @@ async def test_recording_rules_many_models_and_what_cannot_be_used(
     assert len(pairs(sink)) == len(set(pairs(sink)))
 
 
+async def test_instant_queries_give_vectors_and_scalars_and_no_past(
+    tmp_path: Path, service: Service, sink: Any
+) -> None:
+    queries = {"pages": "pages", "two": "1 + 1", "nothing": "no_such_metric"}
+    one = source(service, tmp_path, queries=queries, instant=("pages", "two", "nothing"))
+    async with running(one, sink):
+        await sink.until(lambda: {m for _, m, _ in pairs(sink)} == {"pages", "two"})
+        await sink.until(lambda: sum(r.name == "pages" for r in sink.records) > 3)
+        await until(sink, Verdict.NO_DATA, subject="nothing")
+    assert {(r.name, r.value) for r in sink.records} == {("pages", 3.0), ("two", 2.0)}
+    times = [r.time for r in sink.records if r.name == "pages"]
+    assert len(set(times)) == len(times)
+    assert min(times) > to_unix(SystemClock().now()) - PACE.backfill / 2, "the past is not asked for"
+
+
 async def test_an_outage_of_ours_is_filled_in_and_nothing_comes_twice(
     tmp_path: Path, service: Service, sink: Any
 ) -> None:
