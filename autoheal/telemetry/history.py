@@ -17,6 +17,7 @@ from typing import Any
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.telemetry import summaries_table
+from autoheal.telemetry.sample import sample
 from autoheal.telemetry.schema import connect
 from autoheal.telemetry.summaries_table import Bucket
 from autoheal.telemetry.summary import Answers, FeatureSummary, Summary, total
@@ -84,6 +85,13 @@ class History:
             return None
         sums = sorted((total(s[0].layout, s) for s in by_grid.values()), key=lambda one: -one.rows)
         return Window(since, until, sums[0], sum(one.rows for one in sums[1:]))
+
+    def sample(
+        self, spec: ModelSpec, since: datetime, until: datetime, size: int = 20
+    ) -> list[dict[str, Any]]:
+        """A uniform sample of the raw rows on disk, without sensitive features; the same on every call."""
+        with self._lock:
+            return sample(self._db, spec, to_unix(since), to_unix(until), size)
 
 
 def export(

@@ -178,3 +178,25 @@ def test_hashes_do_not_depend_on_the_neighbours() -> None:
     together = hashes(ids)
     assert [int(hashes([one])[0]) for one in ids] == together.tolist()
     assert len(np.unique(hashes([f"request-{i:08d}" for i in range(50_000)]))) == 50_000
+
+
+async def test_a_sample_of_raw_rows_is_the_same_however_they_came(
+    opened: Opened, tmp_path: Path, make: Any
+) -> None:
+    batch = parse_body(lines(rows(make)), make.tasks, lines=True)
+    day = (datetime(2011, 6, 30, tzinfo=UTC), datetime(2011, 7, 2, tzinfo=UTC))
+    seen = []
+    for name, parts in (("a", [batch]), ("b", [list(batch[::2]), list(batch[1::2])])):
+        async with await Telemetry.open(tmp_path / f"{name}.db", make.models, VirtualClock()) as telemetry:
+            for part in parts:
+                await telemetry.ingest(part)
+            await telemetry.ingest([make.outcome(i, 1.0) for i in range(N)])
+            history = telemetry.history()
+            seen.append(history.sample(make.bike, *day, 10))
+            hidden = history.sample(make.hidden(make.bike), *day, 10)
+            assert history.sample(make.bike, day[1], day[1], 10) == []
+            history.close()
+    assert seen[0] == seen[1]
+    assert len({row["id"] for row in seen[0]}) == 10
+    assert all(row["label"] == 1.0 and set(row["features"]) == {"temp", "season"} for row in seen[0])
+    assert [row["features"] for row in hidden] == [{}] * 10
