@@ -11,9 +11,6 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Target, Verdict
 from autoheal.monitors.options import MonitorOptions
@@ -21,9 +18,6 @@ from autoheal.monitors.view import View
 
 OptionsT = TypeVar("OptionsT", bound=MonitorOptions)
 StateT = TypeVar("StateT")
-
-#: Natural log of the evidence that a breach needs for one subject: a thousand to one.
-EVIDENCE = math.log(1000.0)
 
 
 class Monitor(Protocol[OptionsT, StateT]):
@@ -62,13 +56,6 @@ def finding(view: View, kind: str, subject: str, now: datetime, verdict: Verdict
 
 def verdict_of(severity: Severity) -> Verdict:
     return Verdict.OK if severity is Severity.NONE else Verdict.BREACH
-
-
-def mixture(log_e: ArrayLike) -> float:
-    """Log of the mean of e-values over their alternatives: again the log of an e-value."""
-    logs = np.asarray(log_e, dtype=np.float64)
-    top = float(logs.max())
-    return top + math.log(float(np.exp(logs - top).mean())) if math.isfinite(top) else top
 
 
 def from_unix(seconds: float) -> datetime:

@@ -7,25 +7,26 @@ from typing import Any
 import numpy as np
 
 from autoheal.domain.names import Severity, Verdict
-from autoheal.monitors.contract import EVIDENCE, mixture, verdict_of
+from autoheal.monitors.contract import verdict_of
+from autoheal.monitors.gauge import Gauge
+from autoheal.monitors.serving.limits import ERRORS
 from autoheal.monitors.serving.options import ServingOptions
 from autoheal.monitors.serving.recent import recent, samples
 from autoheal.monitors.view import View
-from autoheal.stats.eprocess import log_e_batch
 
 
-def judge(options: ServingOptions, view: View, *, silent: bool) -> dict[str, Any]:
+def judge(options: ServingOptions, gauge: Gauge, view: View, *, silent: bool) -> dict[str, Any]:
     """What to say about ``errors``."""
     places = recent(view, options.window)
     scraped = samples(view, "error_rate")
     if not silent and len(places) >= options.min_rows:
         failed = view.rows.failed[places]
         count, n = int(failed.sum()), len(places)
-        ceiling = min(max(options.errors_warning, 1e-4), 0.99)
-        evidence = mixture(log_e_batch(ceiling, n, count))
-        said = _say(options, bad=evidence >= EVIDENCE, value=count / n, n=n)
+        level = gauge.level(ERRORS)
+        said = _say(options, bad=bool(level), value=count / n, n=n)
+        said |= {"level": level if said["verdict"] is Verdict.BREACH else ""}
         first = {"first": float(view.rows.time[places][np.argmax(failed)])} if count else {}
-        own = said | {"evidence": evidence} | first
+        own = said | {"evidence": max(gauge.evidence(ERRORS), -700.0)} | first
         # Requests that failed before a record was written show in the service's own counters only.
         if scraped is None or said["verdict"] is Verdict.BREACH:
             return own

@@ -1,7 +1,6 @@
 """Latency: the 95th percentile against the version's own, or against a stated limit. Pure.
 
-That p95 is above the limit means that more than 5 % of the answers are slower than it: a count, whose evidence is
-exact however the latencies are distributed.
+``limits`` gathers the evidence, since p95 above the limit means that more than 5 % of the answers are slower than it.
 """
 
 from __future__ import annotations
@@ -11,20 +10,19 @@ from typing import Any
 import numpy as np
 
 from autoheal.domain.names import Severity, Verdict
-from autoheal.monitors.contract import EVIDENCE, mixture, verdict_of
+from autoheal.monitors.contract import verdict_of
+from autoheal.monitors.gauge import Gauge
 from autoheal.monitors.rows import Floats
+from autoheal.monitors.serving.limits import LATENCY, SLOW_SHARE, latency_limit
 from autoheal.monitors.serving.options import ServingOptions
 from autoheal.monitors.serving.recent import recent, samples
 from autoheal.monitors.view import View
-from autoheal.stats.eprocess import log_e_batch
-
-SLOW_SHARE = 0.05
 
 
-def judge(options: ServingOptions, view: View, *, silent: bool) -> dict[str, Any]:
+def judge(options: ServingOptions, gauge: Gauge, view: View, *, silent: bool) -> dict[str, Any]:
     """What to say about ``latency``."""
     baseline = view.reference.latency_p95_ms if view.reference else None
-    limit = options.latency_limit_ms or (options.latency_ratio * baseline if baseline else None)
+    limit = latency_limit(options, view)
     if limit is None:
         return {"verdict": Verdict.NOT_YET, "detail": "no latency baseline and no latency_limit_ms"}
     usual = baseline or limit / options.latency_ratio
@@ -32,7 +30,7 @@ def judge(options: ServingOptions, view: View, *, silent: bool) -> dict[str, Any
     places = places[~np.isnan(view.rows.latency[places])]
     scraped = samples(view, "latency_p95_ms")
     if not silent and len(places) >= options.min_rows:
-        return _from_rows(options, view.rows.latency[places], view.rows.time[places], limit, usual)
+        return _from_rows(options, gauge, view.rows.latency[places], view.rows.time[places], limit, usual)
     if scraped is not None:
         value = float(np.median(scraped))
         slow = bool((scraped > limit).all())
@@ -47,15 +45,16 @@ def judge(options: ServingOptions, view: View, *, silent: bool) -> dict[str, Any
 
 
 def _from_rows(
-    options: ServingOptions, latency: Floats, time: Floats, limit: float, usual: float
+    options: ServingOptions, gauge: Gauge, latency: Floats, time: Floats, limit: float, usual: float
 ) -> dict[str, Any]:
     p95 = float(np.quantile(latency, 1.0 - SLOW_SHARE))
     slower = latency > limit
-    evidence = mixture(log_e_batch(SLOW_SHARE, len(latency), int(slower.sum())))
-    slow = p95 > limit and evidence >= EVIDENCE
+    level = gauge.level(LATENCY)
+    slow = p95 > limit and bool(level)
     said = _say(options, slow=slow, value=p95, limit=limit, usual=usual, n=len(latency))
     first = {"first": float(time[np.argmax(slower)])} if slower.any() else {}
-    return said | {"evidence": evidence} | first
+    sure = {"evidence": max(gauge.evidence(LATENCY), -700.0), "level": level if slow else ""}
+    return said | sure | first
 
 
 def _say(

@@ -18,6 +18,7 @@ from autoheal.domain.names import Verdict
 from autoheal.monitors.contract import finding, from_unix, plain
 from autoheal.monitors.freshness import Freshness, freshness
 from autoheal.monitors.serving import absent, errors, latency, slo, traffic, usual
+from autoheal.monitors.serving.limits import ERRORS, LATENCY
 from autoheal.monitors.serving.options import ServingOptions
 from autoheal.monitors.serving.slo import Counts
 from autoheal.monitors.serving.state import ServingState
@@ -39,6 +40,8 @@ class Serving:
     ) -> tuple[ServingState, tuple[Finding, ...]]:
         fresh = freshness(view.rows.time, view.rows.arrived, view.as_of, options.stale_after)
         state = usual.learn(options, state, view)
+        budget = replace(view.budget, share=view.budget.share / usual.PARTS)
+        state = replace(state, limits=state.limits.learn(options, view, budget))
         said: dict[str, Said] = {"absent": absent.judge(options, view)}
         said |= _metrics(options, state, view, fresh)
         state, objectives = _objectives(options, state, view, fresh)
@@ -51,7 +54,8 @@ class Serving:
                 since[subject] = state.since.get(subject) or first or view.as_of
                 what["started_at"] = from_unix(since[subject])
             findings.append(finding(view, self.kind, subject, now, **what))
-        return replace(state, since=since), tuple(findings)
+        over = [s for s in (ERRORS, LATENCY) if s in state.since and s not in since]
+        return replace(state, since=since, limits=state.limits.recovered(over)), tuple(findings)
 
 
 def _metrics(
@@ -61,8 +65,10 @@ def _metrics(
     silent = fresh is None or fresh.late
     beside = {name: usual.judge(options, state, view, name) for name in usual.subjects(options)}
     said = {
-        "latency": _both(latency.judge(options, view, silent=silent), beside.get("latency")),
-        "errors": errors.judge(options, view, silent=silent),
+        "latency": _both(
+            latency.judge(options, state.limits.gauge, view, silent=silent), beside.get("latency")
+        ),
+        "errors": errors.judge(options, state.limits.gauge, view, silent=silent),
         # Once there is a habit, it knows more than a day against days.
         "traffic": beside.get("traffic") or traffic.judge(options, view),
     }

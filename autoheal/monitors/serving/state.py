@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from autoheal.monitors.gauge import Gauge
 from autoheal.monitors.serving.habit import Habit
+from autoheal.monitors.serving.limits import Limits
 from autoheal.monitors.serving.slo import Counts
 from autoheal.monitors.serving.spikes import Ticks
 
@@ -14,7 +15,7 @@ from autoheal.monitors.serving.spikes import Ticks
 @dataclass(frozen=True, slots=True)
 class ServingState:
     """Since when each subject has been bad (unix seconds); by metric its habit and its last ticks; by objective what
-    was counted. ``version`` is whose latency the evidence is about."""
+    was counted; the evidence about limits. ``version`` is whose latency the evidence is about."""
 
     since: Mapping[str, float] = field(default_factory=dict)
     version: str = ""
@@ -22,3 +23,4 @@ class ServingState:
     habits: Mapping[str, Habit] = field(default_factory=dict)
     ticks: Mapping[str, Ticks] = field(default_factory=dict)
     slo: Mapping[str, Counts] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)

@@ -6,18 +6,21 @@ Stretches are a day by default, because a day against days knows no night. Until
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from autoheal.domain.names import Severity, Verdict
-from autoheal.monitors.contract import EVIDENCE, plain, verdict_of
+from autoheal.monitors.contract import plain, verdict_of
 from autoheal.monitors.serving.options import ServingOptions
 from autoheal.monitors.view import View
 
 DAY = 86_400.0
 #: Earlier stretches that make a habit, and the rows that a usual one must have.
 STRETCHES = 7
+#: A thousand to one at a single look. Looks overlap, so this never goes beyond ``notify``; a habit may.
+EVIDENCE = math.log(1000.0)
 USUAL_ROWS = 20
 
 
@@ -52,6 +55,7 @@ def judge(options: ServingOptions, view: View) -> dict[str, Any]:
     return {
         "verdict": verdict_of(severity),
         "severity": severity,
+        "level": "notify" if odd else "",
         "value": float(now),
         "reference": usual,
         "effect": abs(ratio - 1.0),

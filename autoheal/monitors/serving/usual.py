@@ -1,7 +1,7 @@
 """Traffic, latency and further metrics beside what is usual for them: shifts by the hour, spikes by five minutes. Pure.
 
-``learn`` reads what was closed since the last beat into the state, ``judge`` says what follows. Half of the monitor's
-share of false alarms goes to shifts, half to spikes. What surprises: only *more* latency is a shift, and a shift or a
+``learn`` reads what was closed since the last beat into the state, ``judge`` says what follows. A third of the
+monitor's share of false alarms goes to shifts, one to spikes (and one to stated limits). What surprises: only *more* latency is a shift, and a shift or a
 spike of either kind is at most a warning unless latency is at ``latency_critical`` times the usual.
 """
 
@@ -43,6 +43,8 @@ from autoheal.stats.surprise import PAST
 USUAL_ROWS = 20
 #: A shift lasts while the log ratio is above this share of what began it.
 LASTING = 0.5
+#: What shares the monitor's false alarms equally: shifts, spikes, limits.
+PARTS = 3.0
 #: Days of one step of the clock.
 STEP = 1.0 / 24.0
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -63,7 +65,7 @@ def learn(options: ServingOptions, state: ServingState, view: View) -> ServingSt
         seen = observed(view, name)
         if seen is not None:
             state = _hours(options, state, view, name, seen)
-            share = view.budget.share / 2.0 / len(watched)
+            share = view.budget.share / PARTS / len(watched)
             state = _ticks(state, name, seen, replace(view.budget, share=share))
     return state
 
@@ -99,7 +101,7 @@ def _hours(
     options: ServingOptions, state: ServingState, view: View, name: str, seen: Observed
 ) -> ServingState:
     habit, gauge = state.habits.get(name, Habit()), state.gauge
-    budget = replace(view.budget, share=view.budget.share / 2.0)
+    budget = replace(view.budget, share=view.budget.share / PARTS)
     for hour, value in stretches(seen, HOUR, habit.hour, TABLE + RESIDUALS):
         # An hour without a row is a gap: silence is absent's to say.
         known = math.nan if seen.how == "rate" and value == 0.0 else value

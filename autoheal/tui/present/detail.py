@@ -18,7 +18,10 @@ from autoheal.tui.present.text import clean, span
 from autoheal.tui.present.times import ago
 from autoheal.tui.viewstate import Frame
 
-MONITORS = ("performance", "data_drift", "concept_drift", "serving", "data_quality")
+MONITORS = (
+    "performance", "data_drift", "concept_drift", "serving", "data_quality",
+    "score_drift", "multivariate", "estimated_performance", "familiar",
+)  # fmt: skip
 _LABEL = 9
 
 

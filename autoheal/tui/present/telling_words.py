@@ -12,6 +12,9 @@ _MONITORS = {
     "data_drift": "drift ",
     "concept_drift": "concept ",
     "data_quality": "quality ",
+    "score_drift": "scores ",
+    "multivariate": "jointly ",
+    "estimated_performance": "estimate ",
 }
 
 
