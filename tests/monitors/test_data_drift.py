@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,12 @@ def test_what_moved_breaches_and_the_rest_does_not(build: Any) -> None:
     assert said.started_at is not None
     assert "PSI" in said.detail
     assert "KS 0.3" in said.detail
+    effects = re.search(r"W1 ([\d.]+) IQR, JS ([\d.]+), TV ([\d.]+)", said.detail)
+    assert effects is not None
+    moved, bits, mass = (float(x) for x in effects.groups())
+    assert moved == pytest.approx(1 / 1.349, rel=0.15), "one standard deviation, in interquartile ranges"
+    assert 0.05 < bits < 0.3
+    assert 0.25 < mass < 0.5
     assert found["data_drift/y"].verdict is found["data_drift/s"].verdict is Verdict.OK
     build.live(feed, 500)
     assert feed.look()["data_drift/x"].verdict is Verdict.OK

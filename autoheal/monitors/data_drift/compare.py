@@ -5,10 +5,12 @@ These are effect sizes for people and for the thresholds; whether they are evide
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import rel_entr
 
 from autoheal.monitors.data_drift.yardstick import yardstick
 from autoheal.monitors.reference import FeatureReference
@@ -18,10 +20,14 @@ from autoheal.stats import psi
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One feature of the window: ``psi``, the Kolmogorov-Smirnov distance of numbers, and where it moved, in words."""
+    """One feature of the window: ``psi``; of numbers the Kolmogorov-Smirnov distance, and Wasserstein's in interquartile
+    ranges; Jensen-Shannon divergence (bits) and total variation; and where it moved, in words."""
 
     psi: float
     ks: float | None
+    wasserstein: float | None
+    js: float
+    tv: float
     moved: str
 
 
@@ -35,11 +41,21 @@ def compare(references: Sequence[FeatureReference], columns: Sequence[Column]) -
     now = seen.counts / np.maximum(seen.counts.sum(axis=1, keepdims=True), 1.0)
     was = stick.known / np.maximum(stick.known.sum(axis=1, keepdims=True), 1.0)
     places = np.argmax(now - was, axis=1)
+    middle = (now + was) / 2.0
+    js = (rel_entr(was, middle) + rel_entr(now, middle)).sum(axis=1) / (2.0 * math.log(2.0))
+    tv = np.abs(now - was).sum(axis=1) / 2.0
     return [
         Compared(
             float(shifts[i]),
-            None if np.isnan(seen.ks[i]) else float(seen.ks[i]),
+            _known(seen.ks[i]),
+            _known(seen.wasserstein[i]),
+            float(js[i]),
+            float(tv[i]),
             f"{stick.labels[i][place]} {was[i, place]:.0%} -> {now[i, place]:.0%}",
         )
         for i, place in enumerate(places.tolist())
     ]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

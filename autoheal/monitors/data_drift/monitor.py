@@ -95,7 +95,8 @@ def _severity(options: DataDriftOptions, seen: Compared, *, lasting: bool) -> Se
 
 
 def _say(options: DataDriftOptions, name: str, seen: Compared, n: int) -> dict[str, Any]:
-    distance = "" if seen.ks is None else f", KS {seen.ks:.2f}"
+    distance = "" if seen.ks is None else f", KS {seen.ks:.2f}, W1 {seen.wasserstein or 0.0:.2g} IQR"
+    distance += f", JS {seen.js:.2g}, TV {seen.tv:.2g}"
     return {
         "value": seen.psi,
         "reference": options.psi_warning,

@@ -28,18 +28,21 @@ LAST = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally:
-    """Rows of a window: ``counts`` (features, bins); ``ks`` (features,) is NaN where there is no distance."""
+    """Rows of a window: ``counts`` (features, bins). ``ks`` and ``wasserstein`` (in interquartile ranges of the
+    reference) are (features,), NaN where there is no such distance."""
 
     counts: Floats
     ks: Floats
+    wasserstein: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Yardstick:
     """``known`` (features, bins) are the reference's rows, ``design`` how alike neighbouring ones are, ``least_eps0``
     the PSI that the reference's own error may cause; ``labels`` name the bins of each feature. ``numeric`` are the
-    positions of the features that ``probe`` looks up, ``steps`` the reference's share at or below each grid point, and
-    ``coarse`` what a grid of that many points may be off by."""
+    positions of the features that ``probe`` looks up, ``steps`` the reference's share at or below each grid point,
+    ``coarse`` what a grid of that many points may be off by, ``cells`` the distance from each grid point to the next, in
+    interquartile ranges."""
 
     references: tuple[FeatureReference, ...]
     known: Floats
@@ -50,27 +53,28 @@ class Yardstick:
     probe: Probe
     steps: Floats
     coarse: Floats
+    cells: Floats
 
     def tally(self, columns: Sequence[Column]) -> Tally:
         """The rows of these columns, one a reference, in the reference's bins."""
         counts = np.zeros_like(self.known)
-        ks = np.full(len(self.references), np.nan)
+        ks, moved = np.full((2, len(self.references)), np.nan)
         looked = look(self.probe, [np.asarray(columns[i].values, dtype=np.float64) for i in self.numeric])
         counts[self.numeric] = _spread(looked.counts, counts.shape[1])
-        ks[self.numeric] = self._distance(looked)
+        ks[self.numeric], moved[self.numeric] = self._distances(looked)
         for i, (reference, column) in enumerate(zip(self.references, columns, strict=True)):
             if reference.bins is None:
                 counts[i] = _laid_out(reference.tally(column), counts.shape[1])
-        return Tally(counts, ks)
+        return Tally(counts, ks, moved)
 
-    def _distance(self, looked: Looked) -> Floats:
-        """Kolmogorov-Smirnov distance to the reference's percentiles, less what those do not know."""
+    def _distances(self, looked: Looked) -> tuple[Floats, Floats]:
+        """Kolmogorov-Smirnov distance to the reference's percentiles, less what those do not know; and Wasserstein's,
+        the area between the two distribution functions."""
         live = looked.at_grid / np.maximum(looked.finite, 1)[:, None]
-        apart = np.abs(self.steps - live).max(axis=1, initial=0.0)
-        distance: Floats = np.where(
-            (looked.finite > 0) & np.isfinite(self.coarse), np.maximum(apart - self.coarse, 0.0), np.nan
-        )
-        return distance
+        apart = np.abs(self.steps - live)
+        known = (looked.finite > 0) & np.isfinite(self.coarse)
+        ks = np.where(known, np.maximum(apart.max(axis=1, initial=0.0) - self.coarse, 0.0), np.nan)
+        return ks, np.where(known, (apart * self.cells).sum(axis=1), np.nan)
 
 
 @lru_cache(maxsize=KEPT)
@@ -81,11 +85,14 @@ def yardstick(references: tuple[FeatureReference, ...]) -> Yardstick:
     grids = [np.asarray(references[i].grid or (0.0,), dtype=np.float64) for i in numeric]
     found = probe([references[i].bins for i in numeric], grids)
     steps = np.ones((len(grids), found.grid))
-    coarse = np.full(len(grids), np.nan)
+    coarse, cells = np.full(len(grids), np.nan), np.zeros((len(grids), found.grid))
     for n, grid in enumerate(grids):
         steps[n, : len(grid)] = np.searchsorted(grid, grid, side="right") / len(grid)
         if len(grid) > 1:
             coarse[n] = 1.0 / (len(grid) - 1)
+            quartiles = float(np.quantile(grid, 0.75) - np.quantile(grid, 0.25))
+            span = quartiles or float(grid[-1] - grid[0]) or 1.0
+            cells[n, : len(grid) - 1] = np.diff(grid / span)
     design = Design(
         np.array([r.likeness[0] for r in references]), np.array([r.likeness[1] for r in references])
     )
@@ -100,6 +107,7 @@ def yardstick(references: tuple[FeatureReference, ...]) -> Yardstick:
         found,
         steps,
         coarse,
+        cells,
     )
 
 
