@@ -39,7 +39,7 @@ FURTHEST = 2**20
 EXACT = 2**12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeatureGrid:
     """The cells of one feature.
 
@@ -55,7 +55,12 @@ class FeatureGrid:
     high: float = 0.0
     names: tuple[str, ...] = ()
 
-    @property
+    @cached_property
+    def cuts(self) -> Floats:
+        """``edges`` as an array."""
+        return np.array(self.edges, np.float64)
+
+    @cached_property
     def size(self) -> int:
         values = len(self.edges) + 3 if self.kind == "numbers" else len(self.names) + 1
         return values + UNUSABLE
@@ -65,7 +70,7 @@ class FeatureGrid:
         """Whether a reference gave it a range; without one all numbers share a cell."""
         return self.kind == "numbers" and self.high > self.low
 
-    @property
+    @cached_property
     def unit(self) -> float:
         """The whole unit of the moments, in the feature's unit."""
         span = self.high - self.low if self.bounded else 1.0
@@ -91,7 +96,7 @@ class FeatureGrid:
         states = np.bincount(column.state, minlength=UNUSABLE + 1)[1:]
         x = x[: len(x) - int(states.sum())]
         below, above = self._strayed(x)
-        upto = np.searchsorted(x, np.asarray(self.edges, np.float64), side="right")
+        upto = np.searchsorted(x, self.cuts, side="right")
         counts = np.diff(np.concatenate([[0, below], upto, [len(x) - above, len(x)]]))
         return np.concatenate([counts, states]), x
 
@@ -99,7 +104,8 @@ class FeatureGrid:
         """Sums of the numbers as whole units from the middle, and of their squares; exact, so that they add up."""
         first = second = 0
         for start in range(0, len(values), EXACT):
-            scaled = (values[start : start + EXACT] - self.middle) / self.unit
+            with np.errstate(over="ignore"):  # what overflows is cut anyway
+                scaled = (values[start : start + EXACT] - self.middle) / self.unit
             whole = np.rint(np.clip(scaled, -FURTHEST, FURTHEST))
             first, second = first + int(whole.sum()), second + int(whole @ whole)
         return first, second
@@ -118,7 +124,7 @@ class FeatureGrid:
         if column.kind != "numeric":
             return np.full(len(column.values), self.size - 1, np.int64)
         x = column.values
-        found: Cells = np.searchsorted(np.asarray(self.edges, np.float64), x, side="left") + 1
+        found: Cells = np.searchsorted(self.cuts, x, side="left") + 1
         if self.bounded:
             # As ReferenceBins has it, so that both agree on every last value.
             stray = MARGIN * self.high - MARGIN * self.low
@@ -172,6 +178,24 @@ class Layout:
         for i, grid in enumerate(self.features):
             found[i] = grid.cells(rows.features[grid.name]) + self.offsets[i]
         return found
+
+    @cached_property
+    def scale(self) -> tuple[Floats, Floats]:
+        """Middle and unit of each feature, shape (features, 1) each."""
+        middles = np.array([[f.middle] for f in self.features]).reshape(-1, 1)
+        return middles, np.array([[f.unit] for f in self.features]).reshape(-1, 1)
+
+    def numbers(self, rows: Rows) -> tuple[Floats, Cells]:
+        """Usable numbers and what they are in whole units, shape (features, rows) twice; NaN and 0 where there is none."""
+        found = np.full((len(self.features), len(rows)), np.nan)
+        for i, grid in enumerate(self.features):
+            column = rows.features[grid.name]
+            if grid.kind == "numbers" and column.kind == "numeric":
+                found[i] = column.values
+        middles, units = self.scale
+        with np.errstate(over="ignore"):
+            scaled = np.clip((found - middles) / units, -FURTHEST, FURTHEST)
+        return found, np.where(np.isnan(scaled), 0.0, np.rint(scaled)).astype(np.int64)
 
     def part(self, name: str) -> tuple[FeatureGrid, slice]:
         """A feature's grid and its stretch of the counts; KeyError when it has none."""

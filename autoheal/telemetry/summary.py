@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from autoheal.monitors.rows import Codes, Floats, Rows
+from autoheal.monitors.rows import Floats, Rows
 from autoheal.telemetry.grid import Cells, FeatureGrid, Layout
 
 #: Equal bins of [0, 1] of scores, and of their calibration.
@@ -175,23 +175,15 @@ def summarise(layout: Layout, rows: Rows, groups: Cells | None = None, number: i
     order = np.argsort(places, kind="stable")
     starts = np.searchsorted(places[order], np.arange(number + 1))
     # Sorting a column beats looking up each row, unless the groups are tiny.
-    cells = layout.cells(rows) if len(rows) < SORTED * number else None
+    tiny = _Cells(layout, rows) if len(rows) < SORTED * number else None
     for group, summary in enumerate(found):
         chosen = slice(None) if number == 1 else order[starts[group] : starts[group + 1]]
         summary.rows = int(starts[group + 1] - starts[group])
         _answered(summary.answers, rows, chosen)
-        if cells is not None:
-            summary.counts += np.bincount(cells[:, chosen].ravel(), minlength=layout.size)
-        for i, grid in enumerate(layout.features):
-            column = rows.features[grid.name]
-            if cells is None:
-                part = slice(layout.offsets[i], layout.offsets[i + 1])
-                summary.counts[part], usable = grid.tally(column if number == 1 else column.take(chosen))
-            elif grid.kind == "numbers" and column.kind == "numeric":
-                usable = _usable(column.values[chosen])
-            else:
-                continue
-            _moments(summary, i, grid, usable)
+        if tiny is not None:
+            tiny.count(summary, chosen)
+        else:
+            _count(summary, rows if number == 1 else rows.take(chosen))
     return found
 
 
@@ -203,17 +195,32 @@ def total(layout: Layout, summaries: Iterable[Summary]) -> Summary:
     return whole
 
 
-def _usable(values: Floats | Codes) -> Floats:
-    """The numbers in order."""
-    ordered: Floats = np.sort(values[np.isfinite(values)]).astype(np.float64, copy=False)
-    return ordered
+class _Cells:
+    """All rows looked up at once, for many small groups of them."""
+
+    def __init__(self, layout: Layout, rows: Rows) -> None:
+        self._cells = layout.cells(rows)
+        self._values, self._whole = layout.numbers(rows)
+
+    def count(self, summary: Summary, chosen: Cells | slice) -> None:
+        summary.counts += np.bincount(self._cells[:, chosen].ravel(), minlength=summary.layout.size)
+        whole, values = self._whole[:, chosen], self._values[:, chosen]
+        summary.sums[:, 0] += whole.sum(axis=1)
+        summary.sums[:, 1] += (whole * whole).sum(axis=1)
+        np.minimum(summary.low, np.fmin.reduce(values, axis=1, initial=np.inf), out=summary.low)
+        np.maximum(summary.high, np.fmax.reduce(values, axis=1, initial=-np.inf), out=summary.high)
 
 
-def _moments(summary: Summary, place: int, grid: FeatureGrid, ordered: Floats) -> None:
-    if len(ordered):
-        summary.sums[place] += grid.moments(ordered)
-        summary.low[place] = min(summary.low[place], ordered[0])
-        summary.high[place] = max(summary.high[place], ordered[-1])
+def _count(summary: Summary, rows: Rows) -> None:
+    """Column by column, in order."""
+    offsets = summary.layout.offsets
+    for i, grid in enumerate(summary.layout.features):
+        part = slice(offsets[i], offsets[i + 1])
+        summary.counts[part], ordered = grid.tally(rows.features[grid.name])
+        if len(ordered):
+            summary.sums[i] += grid.moments(ordered)
+            summary.low[i] = min(summary.low[i], ordered[0])
+            summary.high[i] = max(summary.high[i], ordered[-1])
 
 
 def _answered(answers: Answers, rows: Rows, chosen: Cells | slice) -> None:
