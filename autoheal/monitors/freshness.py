@@ -53,5 +53,13 @@ def _interval(time: Floats, arrived: Floats) -> float | None:
     arrivals = np.unique(arrived)
     if len(arrivals) < 2:
         return None
-    between = float(np.quantile(np.diff(arrivals), 0.95))
-    return max(between, float(np.median(np.diff(np.sort(time)))))
+    return max(_quantile(np.diff(arrivals), 0.95), _quantile(np.diff(np.sort(time)), 0.5))
+
+
+def _quantile(values: Floats, at: float) -> float:
+    """As ``numpy.quantile``, which takes ten times as long on so few values."""
+    ordered = np.sort(values)
+    place = at * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))

@@ -95,6 +95,13 @@ class Rows:
         return mask
 
 
+def in_place(chosen: Ints) -> Chosen:
+    """The same positions as a slice where they stand in a row, since a slice copies nothing."""
+    if len(chosen) and chosen[-1] - chosen[0] + 1 == len(chosen) and bool(np.all(np.diff(chosen) == 1)):
+        return slice(int(chosen[0]), int(chosen[-1]) + 1)
+    return chosen
+
+
 def newest(time: Floats, count: int) -> Ints:
     """Positions of the ``count`` newest rows by time, oldest of them first; equal times keep their order."""
     if len(time) < 2 or bool(np.all(time[1:] >= time[:-1])):

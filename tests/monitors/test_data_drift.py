@@ -90,7 +90,9 @@ def test_fifty_healthy_features_looked_at_hourly_for_a_month_raise_nothing(rows:
     for hour in range(hours):
         arrived = hour * 3600.0 + np.linspace(0, 3600, rows)
         known = {f.name: Column("numeric", rng.normal(size=rows), np.zeros(rows, np.uint8)) for f in features}
-        state = learn(state, reference.features, rows_of(arrived, known), arrived[-1], rows, 0.05, Budget())
+        state, _ = learn(
+            state, reference.features, rows_of(arrived, known), arrived[-1], rows, 0.05, Budget()
+        )
     assert not [f.name for f in features if state.gauge.level(f.name)]
     assert state.gauge.notify.days == pytest.approx(30, abs=0.1)
 
@@ -104,13 +106,13 @@ def test_windows_wait_until_they_are_large_enough() -> None:
         part = rows_of(
             np.linspace(0, span, rows), {"x": Column("numeric", np.ones(rows), np.zeros(rows, np.uint8))}
         )
-        state = learn(state, reference.features, part, span, 200, 0.05, Budget())
+        state, _ = learn(state, reference.features, part, span, 200, 0.05, Budget())
         assert state == DataDriftState(), "too few rows, or too short a time: they are looked at later"
     many = 6000
     part = rows_of(
         np.linspace(0, 60, many), {"x": Column("numeric", np.ones(many), np.zeros(many, np.uint8))}
     )
-    state = learn(state, reference.features, part, 60.0, 200, 0.05, Budget())
+    state, _ = learn(state, reference.features, part, 60.0, 200, 0.05, Budget())
     assert (state.gauge.level("x"), state.cursor) == ("act", 60.0), (
         "five thousand rows need not wait for the hour"
     )

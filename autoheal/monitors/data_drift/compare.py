@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import rel_entr
 
-from autoheal.monitors.data_drift.yardstick import yardstick
+from autoheal.monitors.data_drift.yardstick import Tally, yardstick
 from autoheal.monitors.reference import FeatureReference
-from autoheal.monitors.rows import Column
 from autoheal.stats import psi
 
 
@@ -31,12 +30,11 @@ class Compared:
     moved: str
 
 
-def compare(references: Sequence[FeatureReference], columns: Sequence[Column]) -> list[Compared]:
-    """Each column beside its reference."""
+def compare(references: Sequence[FeatureReference], seen: Tally) -> list[Compared]:
+    """What was counted of each column beside its reference."""
     if not references:
         return []
     stick = yardstick(tuple(references))
-    seen = stick.tally(columns)
     shifts = psi.psi_many(stick.known, seen.counts)
     now = seen.counts / np.maximum(seen.counts.sum(axis=1, keepdims=True), 1.0)
     was = stick.known / np.maximum(stick.known.sum(axis=1, keepdims=True), 1.0)

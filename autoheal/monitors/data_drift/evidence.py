@@ -10,22 +10,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from autoheal.monitors.budget import Budget
 from autoheal.monitors.data_drift.options import DataDriftState
-from autoheal.monitors.data_drift.yardstick import yardstick
+from autoheal.monitors.data_drift.yardstick import Tally, yardstick
 from autoheal.monitors.gauge import Gauge
 from autoheal.monitors.reference import FeatureReference
-from autoheal.monitors.rows import Floats, Ints, Rows
+from autoheal.monitors.rows import Floats, Ints, Rows, in_place
 from autoheal.stats import psi
 from autoheal.stats.design_effect import corrected
 
 DAY, HOUR = 86_400.0, 3_600.0
 #: A window of this many rows need not last an hour.
 MOST_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """A window of rows by their positions, and what was counted in it."""
+
+    window: Ints
+    tally: Tally
 
 
 def learn(
@@ -36,21 +44,28 @@ def learn(
     min_rows: int,
     harmless: float,
     budget: Budget,
-) -> DataDriftState:
-    """The state after the windows that are complete by now."""
+) -> tuple[DataDriftState, Counted | None]:
+    """The state after the windows that are complete by now, and what was counted in the last of them."""
     new = np.flatnonzero(rows.arrived > (-math.inf if state.cursor is None else state.cursor))
     if len(new) < min_rows or not references:
-        return state
+        return state, None
     times = rows.time[new]
     last = float(times.min()) if state.last is None else state.last
     if float(times.max()) - last < HOUR and len(new) < MOST_ROWS:
-        return state
-    gauge = state.gauge
+        return state, None
+    gauge, counted = state.gauge, None
     for window in _windows(new):
         until = max(float(rows.time[window].max()), last)
-        gauge = _step(gauge, references, rows, window, (until - last) / DAY, harmless, budget)
+        counted = Counted(window, count(references, rows, window))
+        gauge = _step(gauge, references, counted.tally, (until - last) / DAY, harmless, budget)
         last = until
-    return replace(state, gauge=gauge, cursor=as_of, last=last)
+    return replace(state, gauge=gauge, cursor=as_of, last=last), counted
+
+
+def count(references: Mapping[str, FeatureReference], rows: Rows, window: Ints) -> Tally:
+    """These rows in the bins of the references."""
+    chosen = in_place(window)
+    return yardstick(tuple(references.values())).tally([rows.features[n].take(chosen) for n in references])
 
 
 def _windows(new: Ints) -> Sequence[Ints]:
@@ -61,14 +76,12 @@ def _windows(new: Ints) -> Sequence[Ints]:
 def _step(
     gauge: Gauge,
     references: Mapping[str, FeatureReference],
-    rows: Rows,
-    window: Ints,
+    counted: Tally,
     days: float,
     harmless: float,
     budget: Budget,
 ) -> Gauge:
     stick = yardstick(tuple(references.values()))
-    counted = stick.tally([rows.features[n].take(window) for n in references])
     seen = corrected(psi.windows(stick.known, counted.counts), stick.design)
     weak, strict = (
         _evidence(seen, np.maximum(eps0, stick.least_eps0)) for eps0 in (harmless, 2.0 * harmless)

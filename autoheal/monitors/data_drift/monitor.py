@@ -13,11 +13,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Verdict
 from autoheal.monitors.contract import finding, from_unix, plain, verdict_of
 from autoheal.monitors.data_drift.compare import Compared, compare
-from autoheal.monitors.data_drift.evidence import learn
+from autoheal.monitors.data_drift.evidence import count, learn
 from autoheal.monitors.data_drift.options import DataDriftOptions, DataDriftState
 from autoheal.monitors.freshness import freshness
 from autoheal.monitors.reference import FeatureReference
@@ -42,7 +44,9 @@ class DataDrift:
             state = DataDriftState(view.champion, cursor=state.cursor, last=state.last)
         names = [f.name for f in view.spec.features if f.name in (options.features or (f.name,))]
         known = _known(names, view)
-        state = learn(state, known, view.rows, view.as_of, options.min_rows, options.harmless, view.budget)
+        state, last = learn(
+            state, known, view.rows, view.as_of, options.min_rows, options.harmless, view.budget
+        )
         chosen = options.window.pick(view.rows.time)
         unready = _unready(options, view, len(chosen))
         if unready is not None:
@@ -50,7 +54,9 @@ class DataDrift:
             return state, tuple(
                 finding(view, self.kind, n, now, verdict, n=len(chosen), detail=why) for n in names
             )
-        compared = compare(list(known.values()), [view.rows.features[n].take(chosen) for n in known])
+        same = last is not None and np.array_equal(last.window, chosen)
+        seen_now = last.tally if last is not None and same else count(known, view.rows, chosen)
+        compared = compare(list(known.values()), seen_now)
         times = view.rows.time[chosen]
         first, age = float(times.min()), max(view.as_of - float(times.max()), 0.0)
         since: dict[str, float] = {}
