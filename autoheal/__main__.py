@@ -7,9 +7,9 @@ import sys
 
 def main() -> int:
     """Run the command line; the exit status is the command's."""
-    from autoheal.cli import run  # noqa: PLC0415  late: the entry point stays free of imports
+    from autoheal.cli import invoke  # noqa: PLC0415  late: the entry point stays free of imports
 
-    return run(sys.argv[1:])
+    return invoke(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from autoheal.api.wire import Series
 from autoheal.clock import Clock
 from autoheal.domain.events import Entry, Event
+from autoheal.domain.label_state import ModelLabels
 from autoheal.domain.source_health import SourceHealth
 from autoheal.domain.world import World
 
@@ -68,6 +69,10 @@ def _no_sources() -> Sequence[SourceHealth]:
     return ()
 
 
+async def _no_labels() -> Sequence[ModelLabels]:
+    return ()
+
+
 def _no_series() -> Series:
     return {}
 
@@ -85,8 +90,8 @@ class Hub:
     """One daemon behind its doors.
 
     ``reload(actor)`` returns the problems, empty when the new configuration is in force. ``series`` gives the history
-    that sparklines draw, ``sources`` how each telemetry source does, ``refused`` counts refused telemetry by reason, ``metrics`` is appended to ``/metrics``,
-    ``not_ready`` says what is still missing (empty: ready). ``telemetry`` makes the push router, one per app.
+    that sparklines draw, ``sources`` how each telemetry source does, ``labels`` what became of each model's outcomes,
+    ``refused`` counts refused telemetry by reason, ``metrics`` is appended to ``/metrics``, ``not_ready`` says what is still missing (empty: ready). ``telemetry`` makes the push router, one per app.
     """
 
     name: str
@@ -98,5 +103,6 @@ class Hub:
     series: Callable[[], Series] = _no_series
     refused: Callable[[], Mapping[str, int]] = _nothing
     sources: Callable[[], Sequence[SourceHealth]] = _no_sources
+    labels: Callable[[], Awaitable[Sequence[ModelLabels]]] = _no_labels
     metrics: Callable[[], str] = _no_text
     not_ready: Callable[[], Sequence[str]] = field(default=_ready)

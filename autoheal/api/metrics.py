@@ -10,6 +10,7 @@ from typing import get_args
 
 from autoheal import __version__
 from autoheal.api.hub import Hub
+from autoheal.domain.label_state import ModelLabels
 from autoheal.domain.names import AlarmState, Health, IncidentState, RunState, Verdict
 from autoheal.domain.source_health import SourceHealth, SourceState
 from autoheal.domain.world import World
@@ -29,12 +30,13 @@ class Family:
     samples: tuple[tuple[Labels, float], ...]
 
 
-def metrics_text(hub: Hub) -> str:
+def metrics_text(hub: Hub, labels: Sequence[ModelLabels] = ()) -> str:
     """The whole page."""
     families = (
         *world_families(hub.kernel.world),
         _refused(hub.refused()),
         *source_families(hub.sources()),
+        *label_families(labels),
     )
     return "".join(_lines(family) for family in families) + hub.metrics()
 
@@ -82,6 +84,30 @@ def world_families(world: World) -> tuple[Family, ...]:
         _one("autoheal_pauses", "gauge", "Pauses in force.", len(world.pauses)),
         _one("autoheal_config_problems", "gauge", "Defects of the last reload.", len(world.config_problems)),
         _tasks(world),
+    )
+
+
+def label_families(labels: Sequence[ModelLabels]) -> tuple[Family, ...]:
+    """What became of outcomes; a version without an answer old enough has no share."""
+    joins = tuple(
+        ((("model", one.model), ("what", what)), float(count))
+        for one in labels
+        for what, count in one.joins.items()
+        if what != "waiting"
+    )
+    waiting = tuple(((("model", one.model),), float(one.joins.get("waiting", 0))) for one in labels)
+    matured = tuple(
+        ((("model", one.model), ("version", v.version)), v.share)
+        for one in labels
+        for v in one.versions
+        if v.share is not None
+    )
+    return (
+        Family("autoheal_label_join_total", "counter", "Records by what became of them.", joins),
+        Family("autoheal_outcomes_waiting", "gauge", "Outcomes that wait for their prediction.", waiting),
+        Family(
+            "autoheal_labels_matured_share", "gauge", "Answers whose label counts, of those held.", matured
+        ),
     )
 
 

@@ -20,12 +20,14 @@ from autoheal.api.wire import (
     Snapshot,
     Why,
     incidents_adapter,
+    labels_adapter,
     series_adapter,
     sources_adapter,
     why_adapter,
     why_of,
     world_adapter,
 )
+from autoheal.domain.label_state import ModelLabels
 from autoheal.domain.names import IncidentId
 from autoheal.domain.records import Incident
 from autoheal.domain.source_health import SourceHealth
@@ -73,6 +75,11 @@ def _world_json(request: Request, hub: Hub) -> bytes:
 @router.get("/v1/sources", response_model=list[SourceHealth], summary="How each telemetry source does")
 async def sources(hub: HubPart) -> Response:
     return Response(sources_adapter().dump_json(list(hub.sources())), media_type=JSON)
+
+
+@router.get("/v1/labels", response_model=list[ModelLabels], summary="What became of each model's outcomes")
+async def labels(hub: HubPart) -> Response:
+    return Response(labels_adapter().dump_json(list(await hub.labels())), media_type=JSON)
 
 
 @router.get("/v1/incidents", response_model=list[Incident], summary="Incidents, the newest first")
@@ -134,4 +141,4 @@ async def readyz(hub: HubPart, stopping: StoppingPart) -> dict[str, Any] | Respo
     },
 )
 async def metrics(hub: HubPart) -> Response:
-    return Response(metrics_text(hub), media_type=CONTENT_TYPE)
+    return Response(metrics_text(hub, await hub.labels()), media_type=CONTENT_TYPE)

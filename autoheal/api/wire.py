@@ -27,6 +27,7 @@ from pydantic import (
 
 from autoheal.domain.events import Entry
 from autoheal.domain.finding import Finding
+from autoheal.domain.label_state import ModelLabels
 from autoheal.domain.records import Alarm, Approval, Decision, Incident, ModelState, Run
 from autoheal.domain.source_health import SourceHealth
 from autoheal.domain.world import World
@@ -235,6 +236,11 @@ def series_adapter() -> TypeAdapter[Series]:
 @cache
 def sources_adapter() -> TypeAdapter[list[SourceHealth]]:
     return TypeAdapter(list[SourceHealth])
+
+
+@cache
+def labels_adapter() -> TypeAdapter[list[ModelLabels]]:
+    return TypeAdapter(list[ModelLabels])
 
 
 @cache

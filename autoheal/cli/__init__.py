@@ -35,7 +35,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
 )
 
 
-def run(argv: list[str]) -> int:
+def invoke(argv: list[str]) -> int:
     """Run one command line; what is printed is for people, the exit status for scripts."""
     name = argv[0] if argv else ""
     if name not in dict(COMMANDS):

@@ -42,6 +42,7 @@ from autoheal.durable import make_folder
 from autoheal.notifiers.outbox import Outbox
 from autoheal.sources.contract import Intake
 from autoheal.store.log import EventLog, open_world
+from autoheal.telemetry.label_report import label_report
 from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
 
@@ -90,7 +91,9 @@ async def _opened(settings: DaemonSettings, config: Config, clock: Clock) -> Asy
     systemd = Notifier.from_environment(clock)
     log, world = await asyncio.to_thread(open_world, settings.state)
     try:
-        async with await Telemetry.open(settings.state / "telemetry.db", config.models, clock) as telemetry:
+        async with await Telemetry.open(
+            settings.state / "telemetry.db", config.models, clock, parts.limits(settings)
+        ) as telemetry:
             registry = await asyncio.to_thread(Registry.open, settings.registry.path)
             outbox = Outbox(settings.state / "outbox", parts.notifiers(settings), clock)
             context = parts.context(settings, clock, registry, telemetry, outbox, config.models)
@@ -158,6 +161,7 @@ def _hub(daemon: Daemon, configuration: Configuration) -> Hub:
         reload=configuration.apply,
         telemetry=lambda: daemon.feeds.doors(lambda: daemon.telemetry.tasks),
         sources=daemon.feeds.health,
+        labels=lambda: asyncio.to_thread(label_report, daemon.telemetry, now=daemon.clock.now()),
         series=lambda: {
             model: {path: tuple(points) for path, points in metrics.items()}
             for model, metrics in daemon.history.series().items()

@@ -27,6 +27,7 @@ from autoheal.sources.contract import Source
 from autoheal.sources.files import Files as FilesSource
 from autoheal.sources.http_push import HttpPush
 from autoheal.sources.scrape import Scrape as ScrapeSource
+from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.service import Telemetry
 
 #: The name that the shipped runbooks tell; it goes to the log unless the settings say where else.
@@ -89,6 +90,11 @@ def _alertmanager(
         ),
         forget=part.forget.total_seconds(),
     )
+
+
+def limits(settings: DaemonSettings) -> Limits:
+    """How much telemetry is kept."""
+    return Limits(**settings.telemetry.model_dump())
 
 
 def notifiers(settings: DaemonSettings) -> tuple[Notifier, ...]:

@@ -73,6 +73,17 @@ class LogSettings(Strict):
 NotifierSettings = Annotated[WebhookSettings | LogSettings, Field(discriminator="kind")]
 
 
+class TelemetrySettings(Strict):
+    """How much telemetry is kept of each model, and what happens when more comes than can be stored: refuse it (429), or
+    keep a sample of the predictions and count the rest."""
+
+    rows: int = Field(default=200_000, ge=1_000)
+    memory_rows: int = Field(default=20_000, ge=1_000)
+    row_days: float = Field(default=120.0, gt=0)
+    waiting_days: float = Field(default=30.0, gt=0)
+    overload: Literal["refuse", "sample"] = "refuse"
+
+
 class DaemonSettings(Strict):
     """See the module and ``deploy/autoheal.yaml``."""
 
@@ -88,6 +99,7 @@ class DaemonSettings(Strict):
     clock: ClockSettings | None = None
     registry: RegistrySettings = RegistrySettings()
     gateway: GatewaySettings | None = None
+    telemetry: TelemetrySettings = TelemetrySettings()
     sources: tuple[SourceSettings, ...] = (HttpPush(kind="http_push"),)
     pipelines: tuple[PipelineSettings, ...] = ()
     notifiers: tuple[NotifierSettings, ...] = (LogSettings(name="log", kind="log"),)

@@ -51,6 +51,8 @@ def finding(view: View, kind: str, subject: str, now: datetime, verdict: Verdict
         if rest.get(name) is not None:
             rest[name] = float(rest[name]) if math.isfinite(rest[name]) else None
     said: dict[str, Any] = {"age": age, "version": view.champion} | rest
+    if view.kept < 1.0 and said.get("n"):
+        said["detail"] = f"{said.get('detail', '')} (a sample: {view.kept:.0%} of the rows were kept)".strip()
     return Finding(Target(view.model), kind, subject, now, verdict, **said)
 
 

@@ -30,7 +30,8 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class View:
     """One model's telemetry. ``since`` is when ``champion`` began to serve (-inf: always); times are unix seconds.
-    ``budget`` is what the monitor that looks may spend of the fleet's false alarms."""
+    ``budget`` is what the monitor that looks may spend of the fleet's false alarms. ``kept`` is the share of the
+    predictions that was stored: below 1 after an overload, the rows are a sample."""
 
     spec: ModelSpec
     champion: Version
@@ -40,6 +41,7 @@ class View:
     rows: Rows
     metrics: Mapping[str, Series] = field(default_factory=dict)
     budget: Budget = Budget()
+    kept: float = 1.0
 
     @property
     def model(self) -> ModelName:

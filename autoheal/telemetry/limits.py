@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from autoheal.telemetry.overload import share
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -22,3 +24,7 @@ class Limits:
     batches: int = 10_000
     row_days: float = 120.0
     overload: Literal["refuse", "sample"] = "refuse"
+
+    def kept(self, pending: int) -> float:
+        """The share of new predictions that is stored with so many records under way."""
+        return share(pending, self.in_flight) if self.overload == "sample" else 1.0

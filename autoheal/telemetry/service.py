@@ -30,7 +30,6 @@ from autoheal.telemetry.history import History
 from autoheal.telemetry.joins_table import Joins
 from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.maturity import Maturity, maturity
-from autoheal.telemetry.overload import share
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.store import Store, reader
@@ -103,8 +102,7 @@ class Telemetry:
         """
         if self._pending and self._pending + len(records) > self._store.limits.in_flight:
             raise Refusal("full", f"{self._pending} records are being stored already")
-        limits = self._store.limits
-        keep = share(self._pending, limits.in_flight) if limits.overload == "sample" else 1.0
+        keep = self._store.limits.kept(self._pending)
         self._pending += len(records)
         try:
             loop = asyncio.get_running_loop()
@@ -130,11 +128,8 @@ class Telemetry:
         with store.lock:
             rows = store.rings[model].rows()
             as_of = store.horizon(to_unix(now))
-            metrics = {
-                name: np.array(samples, np.float64)
-                for (m, name), samples in store.series.items()
-                if m == model
-            }
+            kept = store.kept.share(model, float(rows.arrived[0])) if len(rows) else 1.0
+            metrics = {n: np.array(s, np.float64) for (m, n), s in store.series.items() if m == model}
         return View(
             spec=self._models[model],
             champion=champion,
@@ -143,6 +138,7 @@ class Telemetry:
             as_of=as_of,
             rows=rows,
             metrics={name: Series(pairs[:, 0], pairs[:, 1]) for name, pairs in metrics.items()},
+            kept=kept,
         )
 
     def labelled(
@@ -235,5 +231,5 @@ class Telemetry:
     def newest(self, model: ModelName) -> datetime | None:
         """The time of the newest prediction held, in the data's own time."""
         with self._store.lock:
-            rows = self._store.rings[model].rows()
-        return from_unix(float(rows.time.max())) if len(rows) else None
+            time = self._store.rings[model].rows().time
+        return from_unix(float(time.max())) if len(time) else None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from autoheal.cli import run
+from autoheal.cli import invoke
 from tests.api.house import House, house
 
 
@@ -71,7 +71,7 @@ def autoheal(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
     def call(*argv: str) -> Outcome:
         capsys.readouterr()
-        status = run(list(argv))
+        status = invoke(list(argv))
         told = capsys.readouterr()
         return Outcome(status, told.out, told.err)
 

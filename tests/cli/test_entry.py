@@ -14,7 +14,7 @@ from datetime import timedelta
 import pytest
 
 from autoheal import __version__
-from autoheal.cli import COMMANDS, OK, USAGE, run
+from autoheal.cli import COMMANDS, OK, USAGE, invoke
 from autoheal.cli.spans import span
 from tests.cli.conftest import Neighbour, Outcome
 
@@ -78,5 +78,5 @@ def test_watching_ends_quietly_on_ctrl_c(next_door: Neighbour) -> None:
 
 
 def test_a_theme_that_is_none_is_refused_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["dashboard", "--theme", "pink"]) == 2
+    assert invoke(["dashboard", "--theme", "pink"]) == 2
     assert "there are dark, light, contrast" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoheal.actions.targets.registry import Registry
-from autoheal.cli import run as cli
+from autoheal.cli import invoke as cli
 from autoheal.clock import SystemClock
 from autoheal.daemon import reload, settings
 from autoheal.demo import workspace

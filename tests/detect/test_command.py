@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoheal.cli import run
+from autoheal.cli import invoke
 
 
 def series_file(folder: Path) -> Path:
@@ -24,7 +24,7 @@ def series_file(folder: Path) -> Path:
 
 
 def test_json_is_a_list_of_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["detect", str(series_file(tmp_path)), "--time", "at", "--value", "v", "--json"]) == 0
+    assert invoke(["detect", str(series_file(tmp_path)), "--time", "at", "--value", "v", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     keys = {"kind", "row", "time", "monitor", "subject", "level", "effect", "evidence", "started_row"}
     assert all(keys <= set(one) for one in found)
@@ -35,7 +35,7 @@ def test_json_is_a_list_of_objects(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_text_names_row_time_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(["detect", str(series_file(tmp_path)), "--time", "at", "--value", "v"])
+    invoke(["detect", str(series_file(tmp_path)), "--time", "at", "--value", "v"])
     assert "row 300 (2024-01-13 12:00:00): alarm, act: serving of v: spike" in capsys.readouterr().out
 
 

@@ -375,13 +375,13 @@ async def test_bad_requests_are_refused_and_disturb_nothing(server, tmp_path):
 
 
 async def test_settings_with_mistakes_are_refused_with_their_place(tmp_path, capsys):
-    from autoheal.cli import run
+    from autoheal.cli import invoke
 
     path = tmp_path / "gateway.yaml"
     path.write_text(
         "version: 1\nkind: gateway\nmodels:\n  m:\n    url: http://127.0.0.1:1\n    weigths: {v1: 100}\n    timeout: 5\n"
     )
-    assert run(["gateway", "--config", str(path), "--check"]) == 2
+    assert invoke(["gateway", "--config", str(path), "--check"]) == 2
     said = capsys.readouterr().err
     assert "gateway.yaml:6:5" in said
     assert "weights" in said
@@ -389,5 +389,5 @@ async def test_settings_with_mistakes_are_refused_with_their_place(tmp_path, cap
     path.write_text(
         "version: 1\nkind: gateway\nmodels:\n  m: {url: 'http://127.0.0.1:1', weights: {v1: 90, v2: 5}}\n"
     )
-    assert run(["gateway", "--config", str(path), "--check"]) == 2
+    assert invoke(["gateway", "--config", str(path), "--check"]) == 2
     assert "add up to 100, not 95" in capsys.readouterr().err

@@ -92,6 +92,14 @@ def test_malformed_telemetry_is_refused_with_its_reason(
     assert said in answer.text
     assert "autoheal_telemetry_refused_total{" in httpx.get(f"http://{calm.listen}/metrics").text
     assert calm.push(calm.telemetry(50)).json()["accepted"] == 100
+    door = httpx.HTTPTransport(uds=str(calm.root / "run" / "view.sock"))
+    with httpx.Client(transport=door, base_url="http://autoheal") as view:
+        (labels,) = view.get("/v1/labels").json()
+    assert (labels["model"], labels["joins"]["predictions"], labels["joins"]["joined"]) == (MODEL, 50, 50)
+    (version,) = labels["versions"]
+    assert (version["version"], version["answers"], version["share"]) == ("v2", 50, 1.0)
+    page = httpx.get(f"http://{calm.listen}/metrics").text
+    assert f'autoheal_label_join_total{{model="{MODEL}",what="joined"}} 50' in page
 
 
 @pytest.mark.parametrize(

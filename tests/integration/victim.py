@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autoheal.actions import ACTIONS
-from autoheal.cli import run
+from autoheal.cli import invoke
 from autoheal.daemon import app
 
 
@@ -50,4 +50,4 @@ class DeadlyActions(Mapping[str, Any]):
 
 
 app.ACTIONS = DeadlyActions(sys.argv[2], sys.argv[3])
-sys.exit(run(["run", "--config", sys.argv[1]]))
+sys.exit(invoke(["run", "--config", sys.argv[1]]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoheal.cli import run
+from autoheal.cli import invoke
 from autoheal.policy.schema_export import SCHEMAS
 from tests.policy.world import DATA
 
@@ -15,7 +15,7 @@ GOOD = str(DATA / "good")
 
 
 def test_good_files_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", GOOD]) == 0
+    assert invoke(["check", GOOD]) == 0
     out, err = capsys.readouterr()
     assert out == (
         "2 models, 8 policies, 6 runbooks ok\n"
@@ -28,7 +28,7 @@ def test_good_files_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_shipped_set_alone_is_good(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["check"]) == 0
+    assert invoke(["check"]) == 0
     assert capsys.readouterr().out == "0 models, 7 policies, 5 runbooks ok\n"
 
 
@@ -38,7 +38,7 @@ def test_problems_have_a_place_a_hint_and_status_two(
     file = tmp_path / "mine.yaml"
     file.write_text("version: 1\nkind: policy\nname: mine\nmatch: {models: [frod]}\n"
                     "when: [{alarm: performance/*}]\nladder: [{runbook: rolback}]\n")  # fmt: skip
-    assert run(["check", GOOD, str(file)]) == 2
+    assert invoke(["check", GOOD, str(file)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err == (
@@ -52,7 +52,7 @@ def test_warnings_are_printed_and_refuse_nothing(tmp_path: Path, capsys: pytest.
     file = tmp_path / "mine.yaml"
     file.write_text("version: 1\nkind: policy\nname: mine\nmode: ask\nmatch: {all: true}\n"
                     "when: [{alarm: performance/*}]\nladder: [{runbook: rollback}]\n")  # fmt: skip
-    assert run(["check", GOOD, str(file)]) == 0
+    assert invoke(["check", GOOD, str(file)]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("2 models, 9 policies, 6 runbooks ok (1 warning)\n")
     assert f"{file}:4:7: warning: mode ask without anybody to ask" in err
@@ -62,12 +62,12 @@ def test_policy_tests_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "mine.test.yaml").write_text(
         "version: 1\nkind: policy-test\nname: x\nmodels: []\nexpect: []\n"
     )
-    assert run(["check", str(tmp_path)]) == 2
+    assert invoke(["check", str(tmp_path)]) == 2
     assert "mine.test.yaml:4:9: error: nothing in it" in capsys.readouterr().err
 
 
 def test_a_path_that_leads_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", "/nowhere/at/all"]) == 2
+    assert invoke(["check", "/nowhere/at/all"]) == 2
     assert "there is no such file or folder" in capsys.readouterr().err
 
 
@@ -76,13 +76,13 @@ def test_without_the_shipped_set_its_names_are_unknown(
 ) -> None:
     (tmp_path / "mine.yaml").write_text("version: 1\nkind: policy\nname: mine\nmatch: {all: true}\n"
                                         "when: [{alarm: performance/*}]\nladder: [{runbook: rollback}]\n")  # fmt: skip
-    assert run(["check", "--no-shipped", str(tmp_path)]) == 2
+    assert invoke(["check", "--no-shipped", str(tmp_path)]) == 2
     assert 'there is no runbook "rollback"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
 def test_schemas_for_editors(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", "--schema", kind]) == 0
+    assert invoke(["check", "--schema", kind]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert schema["title"] == f"autoheal {kind}"
     assert {"version", "kind", "name"} <= set(schema["required"])
@@ -90,7 +90,7 @@ def test_schemas_for_editors(kind: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_no_schema_for_a_kind_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", "--schema", "polcy"]) == 2
+    assert invoke(["check", "--schema", "polcy"]) == 2
     assert "did you mean `policy`?" in capsys.readouterr().err
 
 

@@ -35,7 +35,7 @@ def loaded(code: str) -> set[str]:
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], [], ["no-such-command"]])
 def test_help_loads_next_to_nothing(argv: list[str]) -> None:
-    code = f"from autoheal.cli import run\nimport io, sys\nerr, sys.stderr = sys.stderr, io.StringIO()\nrun({argv!r})\nsys.stderr = err"
+    code = f"from autoheal.cli import invoke\nimport io, sys\nerr, sys.stderr = sys.stderr, io.StringIO()\ninvoke({argv!r})\nsys.stderr = err"
     assert not loaded(code) & set(HEAVY)
 
 
@@ -43,7 +43,7 @@ def test_help_loads_next_to_nothing(argv: list[str]) -> None:
     "command", ["status", "why", "incidents", "approve", "pause", "silence", "dashboard", "reload"]
 )
 def test_a_commands_help_loads_no_more(command: str) -> None:
-    assert not loaded(f"from autoheal.cli import run\nrun([{command!r}, '--help'])") & set(HEAVY)
+    assert not loaded(f"from autoheal.cli import invoke\ninvoke([{command!r}, '--help'])") & set(HEAVY)
 
 
 READERS = {

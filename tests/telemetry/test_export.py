@@ -40,7 +40,7 @@ async def config(tmp_path: Path, make: Any) -> Path:
 
 
 def run(config: Path, *rest: str) -> int:
-    return cli.run(["history", "--config", str(config), "--until", "2011-07-02T00:00:00Z", *rest])
+    return cli.invoke(["history", "--config", str(config), "--until", "2011-07-02T00:00:00Z", *rest])
 
 
 def test_csv_to_stdout(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoheal.domain.names import Verdict, Version
+from autoheal.monitors.contract import finding
 from autoheal.telemetry import Refusal, Telemetry, parse_body
 from autoheal.telemetry.overload import Kept, share, thin
 from autoheal.telemetry.packed import Packed
@@ -37,6 +39,9 @@ async def test_a_sample_is_kept_and_the_rest_counted(opened: Opened, make: Any, 
     assert done[2].accepted == 1, "outcomes are always kept"
     now = from_unix(make.start - 10**9)
     assert telemetry.kept(make.bike.name, since=now) == pytest.approx(counts.predictions / 1_600)
+    assert _said(telemetry, make).endswith(
+        f"(a sample: {counts.predictions / 1_600:.0%} of the rows were kept)"
+    )
     await telemetry.ingest([make.prediction(9_999)])
     assert telemetry.joins()[make.bike.name].sampled_out == counts.sampled_out
 
@@ -50,6 +55,14 @@ async def test_by_default_nothing_is_dropped(opened: Opened, make: Any) -> None:
     assert [isinstance(d, Refusal) for d in done] == [False, True]
     assert telemetry.joins()[make.bike.name].sampled_out == 0
     assert telemetry.kept(make.bike.name, since=from_unix(0.0)) == 1.0
+    assert "sample" not in _said(telemetry, make)
+
+
+def _said(telemetry: Telemetry, make: Any) -> str:
+    """What a monitor that looks at the model's rows says of them."""
+    now = from_unix(make.start + 10**8)
+    view = telemetry.view(make.bike.name, champion=Version("v1"), since=None, reference=None, now=now)
+    return finding(view, "performance", "mae", now, Verdict.OK, n=len(view.rows), detail="mae 1").detail
 
 
 @given(pending=st.integers(0, 10_000), room=st.integers(1, 10_000))
