@@ -1,6 +1,7 @@
 """The tables of telemetry.db and their numbered migrations. Called by ``store`` when it opens the file.
 
-Loses nothing that matters when deleted: monitors start over as not_yet. That is why it may use synchronous=NORMAL.
+Monitors start over as not_yet when it is deleted. A commit is on the disk (synchronous=FULL), because senders are told
+that what was acknowledged need not be sent again, and that has to hold over a power cut too.
 """
 
 from __future__ import annotations
@@ -187,5 +188,5 @@ def open_database(path: Path) -> sqlite3.Connection:
 def connect(path: Path) -> sqlite3.Connection:
     """A plain connection; transactions are begun and ended by hand."""
     connection = sqlite3.connect(path, check_same_thread=False, timeout=5.0, isolation_level=None)
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA synchronous=FULL")
     return connection

@@ -97,7 +97,7 @@ async def test_trouble_is_retried_with_the_same_key_and_refusal_is_not(tmp_path,
         await outbox.post("R1/tell", "oncall", "first", {})
         await outbox.post("R2/tell", "oncall", "refused", {})
         await outbox.post("R3/tell", "oncall", "last", {})
-        await until(lambda: outbox.delivered == 2)
+        await until(lambda: outbox.delivered == 2 and outbox.waiting == 0)
     assert [key for key, _ in receiver.got] == ["r1/tell"] * 3 + ["r2/tell", "r3/tell"]
     assert outbox.given_up == 1
     assert outbox.waiting == 0
