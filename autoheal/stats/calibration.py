@@ -25,6 +25,8 @@ LEAST_ROWS = 20
 ISOTONIC_ROWS = 1000
 MOST_KNOTS = 200
 EDGE = 1e-6
+#: A step of Newton's method that is none.
+STILL = 1e-9
 
 Array = NDArray[np.float64]
 
@@ -89,21 +91,30 @@ def _isotonic(s: Array, y: Array, w: Array | None = None) -> tuple[Array, Array]
     return sums[:, 2] / sums[:, 0], sums[:, 1] / sums[:, 0]
 
 
+def _cost(logits: Array, soft: Array, w: Array) -> float:
+    """The weighted log loss that the curve is fitted by."""
+    return float((w * (np.logaddexp(0.0, logits) - soft * logits)).sum())
+
+
 def _logistic(s: Array, y: Array, w: Array) -> tuple[Array, Array]:
-    """Newton's method on two numbers, with Platt's softened labels, so that it always converges."""
+    """Damped Newton on two numbers; Platt's softened labels keep the minimum finite."""
     x = logit(np.clip(s, EDGE, 1.0 - EDGE))
     ones = float((w * y).sum())
     soft = np.where(y > 0, (ones + 1.0) / (ones + 2.0), 1.0 / (float(w.sum()) - ones + 2.0))
     design = np.stack([np.ones_like(x), x], axis=1)
     beta = np.array([0.0, 1.0])
+    cost = _cost(design @ beta, soft, w)
     for _ in range(50):
         p = expit(design @ beta)
-        slope = design.T @ (w * (p - soft)) + 1e-6 * beta
+        slope = design.T @ (w * (p - soft))
         bend = (design * (w * p * (1.0 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
-        step = np.clip(np.linalg.solve(bend, slope), -2.0, 2.0)
-        beta = beta - step
-        if np.abs(step).max() < 1e-9:
+        step = np.linalg.solve(bend, slope)
+        # Far from the end a whole step may overshoot, for ever back and forth: half of it, until it is one downhill.
+        while (lower := _cost(design @ (beta - step), soft, w)) > cost and np.abs(step).max() > STILL:
+            step = step / 2.0
+        if np.abs(step).max() <= STILL:
             break
+        beta, cost = beta - step, lower
     # A falling curve would say that the score means the opposite of what it says.
     grid = np.linspace(EDGE, 1.0 - EDGE, 101)
     return grid, expit(beta[0] + max(float(beta[1]), 0.0) * logit(grid))
