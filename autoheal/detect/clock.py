@@ -2,8 +2,9 @@
 
 Each level has its own evidence, since "harmless" may mean more at ``act``; both have the whole budget of the kind. When
 the sum of the monitors reaches a level's threshold, the monitors that e-BH names (at least the strongest) raise an alarm
-each, are reset, and then held: they say no more until they have recovered. Without that, a drift that stays would raise
-an alarm a window. A monitor at both thresholds in one step raises one alarm, ``act``.
+each and are held: they say no more until they have recovered. Without that, a drift that stays would raise an alarm a
+window. All evidence towards that level then starts anew, since it was the sum that rang (see ``monitors.gauge``). A
+monitor at both thresholds in one step raises one alarm, ``act``.
 """
 
 from __future__ import annotations
@@ -88,18 +89,19 @@ class Clock:
         silent = track.held | freed
         track.log_r[silent] = eprocess.LOG_ZERO
         track.since[silent] = self._step + 1
+        log_m = eprocess.log_m_many(track.log_r)
+        if float(logsumexp(log_m)) < math.log(track.threshold):
+            return []
+        named = culprits(self.names, log_m, self.shares, max(track.days, 1e-9))
+        guilty = [c.name for c in named if c.named and not math.isclose(c.part, 0.0)] or [named[0].name]
         raised: list[Raised] = []
-        while True:
-            log_m = eprocess.log_m_many(track.log_r)
-            if float(logsumexp(log_m)) < math.log(track.threshold):
-                return raised
-            named = culprits(self.names, log_m, self.shares, max(track.days, 1e-9))
-            guilty = [c.name for c in named if c.named and not math.isclose(c.part, 0.0)] or [named[0].name]
-            for index in (self.names.index(name) for name in guilty):
-                raised.append(Raised(index, track.level, float(log_m[index]), self._ago(track, index, days)))
-                track.log_r[index] = eprocess.LOG_ZERO
-                track.held[index] = True
-                track.since[index] = self._step + 1
+        for index in (self.names.index(name) for name in guilty):
+            raised.append(Raised(index, track.level, float(log_m[index]), self._ago(track, index, days)))
+            track.held[index] = True
+        track.log_r[:] = eprocess.LOG_ZERO
+        track.since[:] = self._step + 1
+        track.days = 0.0
+        return raised
 
     def _ago(self, track: _Track, index: int, days: float) -> int:
         steps = min(self._step + 1 - int(track.since[index]), len(track.past))
