@@ -29,7 +29,8 @@ class Output:
 
     ``bins`` cut the scores (classes) or the predictions (numbers), ``counts`` are the held-out rows on them. For
     classes: ``confusion[i, j]`` rows predicted as i whose truth was j, ``by_class[j]`` the score counts of truth j.
-    For numbers: ``losses`` is the mean absolute error in each bin, NaN where nothing was.
+    For numbers: ``losses`` is the mean absolute error in each bin, NaN where nothing was. ``likeness`` is how alike
+    neighbouring answers are (``stats.design_effect``: mean, cv2) by subject of ``score_drift``, where that is known.
     """
 
     n: int
@@ -40,6 +41,7 @@ class Output:
     by_class: Ints | None = None
     calibration: Calibration | None = None
     losses: Floats | None = None
+    likeness: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,13 +1,14 @@
 """How alike neighbouring rows of a column are: its design effect, kept in reference.json. Pure.
 
-Called by ``reference`` when a version is made; ``data_drift`` counts such rows for less. The rows must be in the order of
-time, as training files are; a shuffled file shows no likeness.
+Called by ``reference`` (features) and ``reference_parts`` (answers) when a version is made; ``data_drift`` and
+``score_drift`` count such rows for less. The rows must be in the order of time, as training files are; a shuffled file
+shows no likeness.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,18 @@ def likeness(reference: FeatureReference, cells: Sequence[Any]) -> dict[str, flo
 
     ``cells`` are floats with NaN for a column with bins, else level names with None for missing.
     """
-    size = design_effect.block_rows(len(cells), BLOCK)
-    blocks = len(cells) // size
-    if blocks < design_effect.LEAST_BLOCKS or len(reference.counts) < 2:
+    if len(reference.counts) < 2:
         return {}
-    counts = [_counts(reference, cells[i * size : (i + 1) * size]) for i in range(blocks)]
+    return likeness_of(len(cells), lambda rows: _counts(reference, cells[rows]))
+
+
+def likeness_of(rows: int, count: Callable[[slice], Any]) -> dict[str, float]:
+    """The same for ``rows`` rows in the order of time, of which ``count`` gives the counts of a stretch by bin."""
+    size = design_effect.block_rows(rows, BLOCK)
+    blocks = rows // size
+    if blocks < design_effect.LEAST_BLOCKS:
+        return {}
+    counts = [count(slice(i * size, (i + 1) * size)) for i in range(blocks)]
     found = design_effect.estimate(np.array(counts)[:, None, :])
     return {"mean": float(found.mean[0]), "cv2": float(found.cv2[0])}
 

@@ -19,6 +19,7 @@ from autoheal.stats import calibration, multivariate
 from autoheal.stats.calibration import Calibration
 from autoheal.stats.categorical import levels
 from autoheal.stats.reference_bins import FEATURE_BINS, SCORE_BINS, ReferenceBins, cut
+from autoheal.telemetry.likeness import likeness_of
 
 #: Rows of a window in the training data, and how many windows are kept.
 WINDOW, WINDOWS = 200, 200
@@ -37,19 +38,22 @@ def build_output(answers: Answers, classes: Sequence[str]) -> dict[str, Any]:
         if bins is not None:
             losses = _mean_by(bins, answers.prediction, np.abs(answers.prediction - answers.label))
             made |= _binned(bins, answers.prediction) | {"losses": losses}
+            made["likeness"] = {"prediction": _alike(bins, answers.prediction)}
         return made
     if len(classes) > MOST_CLASSES:
         return made
     said, true = answers.prediction.astype(np.int64), answers.label.astype(np.int64)
     table = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(table, (said, true), 1)
-    made |= {"classes": list(classes), "confusion": table.tolist()}
+    alike = likeness_of(len(said), lambda rows: np.bincount(said[rows], minlength=len(classes)))
+    made |= {"classes": list(classes), "confusion": table.tolist(), "likeness": {"class": alike}}
     scored = np.isfinite(answers.score)
     bins = _cut(answers.score[scored])
     if bins is None:
         return made
     by_class = [bins.counts(answers.score[scored & (true == j)]).tolist() for j in range(len(classes))]
     made |= _binned(bins, answers.score[scored]) | {"by_class": by_class}
+    made["likeness"]["score"] = _alike(bins, answers.score)
     return made | _calibrated(answers, scored, classes)
 
 
@@ -65,6 +69,11 @@ def load_output(raw: Mapping[str, Any]) -> Output:
         by_class=np.array(raw["by_class"], np.int64) if "by_class" in raw else None,
         calibration=_load_calibration(known) if known else None,
         losses=np.array(raw["losses"], np.float64) if "losses" in raw else None,
+        likeness={
+            subject: (float(known["mean"]), float(known["cv2"]))
+            for subject, known in raw.get("likeness", {}).items()
+            if known
+        },
     )
 
 
@@ -122,6 +131,10 @@ def _cut(values: Floats) -> ReferenceBins | None:
     if known.size == 0 or known.min() == known.max():
         return None
     return cut(known, SCORE_BINS if known.size >= FINE_ROWS else FEATURE_BINS)
+
+
+def _alike(bins: ReferenceBins, values: Floats) -> dict[str, float]:
+    return likeness_of(len(values), lambda rows: bins.counts(values[rows]))
 
 
 def _binned(bins: ReferenceBins, values: Floats) -> dict[str, Any]:

@@ -54,6 +54,30 @@ def test_the_same_world_is_quiet(rng: np.random.Generator) -> None:
     assert found["score_drift/monitor"].verdict is Verdict.OK
 
 
+def sessions(rng: np.random.Generator, n: int) -> tuple[list[int], list[float], list[int]]:
+    """Answers that resemble their neighbours: in sessions of 25 rows all scores are near each other."""
+    mood = np.repeat(rng.normal(0.0, 1.5, -(-n // 25)), 25)[:n]
+    score = 1 / (1 + np.exp(-(mood - 0.5 + rng.normal(0.0, 0.3, n))))
+    return (score > 0.5).astype(int).tolist(), score.tolist(), (rng.random(n) < score).astype(int).tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_answers_that_come_in_sessions_are_quiet(seed: int) -> None:
+    """Rows of one session say little more than one row: taken for independent they would drift all the time."""
+    rng = np.random.default_rng(seed)
+    feed = feed_of(rng)
+    columns = {f.name: [r[f.name] for r in inputs(rng, 1000)] for f in feed.spec.features}
+    said, scores, truth = sessions(rng, 8000)
+    quality = build_performance(Task.CLASSIFICATION, truth, said, scores)
+    feed.reference = load_reference(build_reference(feed.spec.features, columns, quality))
+    for _ in range(20):
+        said, scores, _ = sessions(rng, 250)
+        feed.add(inputs(rng, 250), said, None, scores=scores)
+        found = feed.look()
+        assert not found["score_drift/class"].level
+        assert not found["score_drift/score"].level
+
+
 def test_more_positives_are_found_and_explained(rng: np.random.Generator) -> None:
     feed = feed_of(rng)
     live(feed, rng, 600)

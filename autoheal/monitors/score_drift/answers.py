@@ -6,7 +6,7 @@ One ``Look`` a subject: ``class`` (shares of the predicted classes), ``score`` (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from autoheal.monitors.reference_parts import Output
 from autoheal.monitors.rows import Ints
 from autoheal.monitors.view import View
 from autoheal.stats.categorical import OTHER
+from autoheal.stats.design_effect import Design, independent
 
 #: Held-out rows below which their spread is no yardstick.
 LEAST_REFERENCE = 200
@@ -22,11 +23,13 @@ LEAST_REFERENCE = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """The held-out counts and names of the bins of one subject; "" in ``why_not`` when it can be judged."""
+    """The held-out counts and names of the bins of one subject; "" in ``why_not`` when it can be judged. ``design``
+    is how alike neighbouring answers were among the held-out rows."""
 
     known: Ints
     labels: tuple[str, ...]
     why_not: str = ""
+    design: Design = field(default_factory=lambda: independent(1))
 
 
 def subjects(task: Task) -> tuple[str, ...]:
@@ -36,17 +39,20 @@ def subjects(task: Task) -> tuple[str, ...]:
 def look(output: Output, subject: str) -> Look:
     """What a subject is compared with."""
     nothing = np.zeros(0, np.int64)
+    mean, cv2 = output.likeness.get(subject, (1.0, 0.0))
+    design = Design(np.array([mean]), np.array([cv2]))
     if output.n < LEAST_REFERENCE:
         return Look(nothing, (), f"{output.n} of {LEAST_REFERENCE} held-out rows in the reference")
     if subject == "class":
         if output.confusion is None:
             return Look(nothing, (), "the reference holds no predicted classes")
-        return Look(np.append(output.confusion.sum(axis=1), 0), (*output.classes, OTHER))
+        known = np.append(output.confusion.sum(axis=1), 0)
+        return Look(known, (*output.classes, OTHER), design=design)
     if output.bins is None:
         return Look(nothing, (), f"the reference holds no {subject} with two different values")
     if output.counts.sum() < LEAST_REFERENCE:
         return Look(nothing, (), f"{output.counts.sum()} of {LEAST_REFERENCE} held-out rows with a score")
-    return Look(output.counts, output.bins.labels())
+    return Look(output.counts, output.bins.labels(), design=design)
 
 
 def counted(view: View, output: Output, subject: str, places: Ints) -> Ints:

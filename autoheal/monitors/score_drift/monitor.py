@@ -1,8 +1,9 @@
 """``score_drift``: do the champion's answers look like its answers to held-out rows? Pure.
 
 The cheapest early sign that needs no label: subjects ``class`` and ``score``, or ``prediction`` for numbers. As in
-data_drift the effect is the PSI of the newest rows and the evidence that of all windows since the version began; only
-rows that the champion answered itself count. The surprising part: an answer that drifts may be right, when the world
+data_drift the effect is the PSI of the newest rows and the evidence that of all windows since the version began, in which
+answers that resemble their neighbours, as they did among held-out rows, count for less; only rows that the champion
+answered itself count. The surprising part: an answer that drifts may be right, when the world
 moved; where classes' shares alone explain it (label shift) the detail says so.
 """
 
@@ -29,6 +30,7 @@ from autoheal.monitors.unread import unread
 from autoheal.monitors.view import View
 from autoheal.stats import psi
 from autoheal.stats.categorical import rate_ceiling
+from autoheal.stats.design_effect import corrected
 from autoheal.stats.eprocess import log_e_batch
 
 #: A breach lasts while the effect is above this share of what began it.
@@ -87,8 +89,8 @@ def _learn(
 
 
 def _bets(name: str, one: Look, counts: Ints, harmless: float) -> dict[str, Bets]:
-    seen = psi.windows(one.known, counts)
-    least = psi.least_eps0(float(one.known.sum()), len(one.known))
+    seen = corrected(psi.windows(one.known, counts), one.design)
+    least = psi.least_eps0(max(float(one.known.sum()) / float(one.design.scale[0]), 1.0), len(one.known))
     bets: dict[str, Bets] = {
         name: (
             psi.evidence(seen, max(harmless, least))[0],
