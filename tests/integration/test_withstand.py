@@ -170,6 +170,22 @@ def test_doors_and_files_are_private_and_one_daemon_owns_the_log(calm: Place) ->
         assert view.post("/v1/pause", json={"scope": "fleet", "reason": "no"}).status_code == 403
 
 
+def test_a_set_that_the_sources_refuse_is_not_half_in_force(tmp_path: Path) -> None:
+    """The files are good by themselves, but a source of the settings names the model that they rename."""
+    page = f"sources: [{{name: page, kind: scrape, url: 'http://127.0.0.1:9/metrics', model: {MODEL}}}]\n"
+    with place(tmp_path, extra="mode: shadow\n" + page) as here:
+        here.start_daemon()
+        model = here.root / "conf" / "scorer.yaml"
+        model.write_text(model.read_text().replace(f"name: {MODEL}", "name: renamed"))
+        told = autoheal("reload", "--socket", str(here.root / "run"))
+        assert told.returncode != 0
+        assert MODEL in told.stderr + told.stdout
+        assert here.of_kind("config_refused")
+        assert here.push(here.telemetry(10)).json()["accepted"] == 20
+        other = [record | {"model": "renamed"} for record in here.telemetry(10)]
+        assert here.push(other).status_code == 404
+
+
 def test_sigterm_leaves_cleanly_and_a_reload_signal_is_heard(calm: Place) -> None:
     daemon = calm.processes[-1]
     (calm.root / "conf" / "broken.yaml").write_text("version: [")
