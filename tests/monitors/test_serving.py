@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
@@ -163,20 +166,24 @@ MONDAY = 1_300_060_800.0
 class Scraped:
     """A service whose metrics are scraped every five minutes and that pushes no rows."""
 
-    def __init__(self, build: Any, **options: Any) -> None:
+    def __init__(self, build: Any, *, lives: str = "UTC", **options: Any) -> None:
         self.feed = build.feed("serving", **options)
+        self.lives = ZoneInfo(lives)
         self.feed.now = self.feed.since = MONDAY
         self.feed.reference = None
         self.rng = build.rng
         self.samples: dict[str, list[tuple[float, float]]] = {}
+        self.closed = 1.0
 
     def live(self, hours: float, *, every: int = 12, **levels: float) -> dict[str, Any]:
         """Days and weekends, noise of a tenth; a look every hour; what the last one found."""
         found: dict[str, Any] = {}
         for i in range(round(hours * 12)):
             self.feed.now += 300.0
-            hour, day = self.feed.now % 86_400 / 3_600, (self.feed.now - MONDAY) % WEEK // 86_400
+            local = datetime.fromtimestamp(self.feed.now, self.lives)
+            hour, day = local.hour + local.minute / 60, local.weekday()
             usual = np.exp(0.4 * np.sin(hour / 24 * 2 * np.pi)) * (0.7 if day >= 5 else 1.0)
+            usual *= self.closed if hour < 8 else 1.0
             for name, level in levels.items():
                 noisy = level * usual * float(np.exp(self.rng.normal(0, 0.1)))
                 self.samples.setdefault(name, []).append((self.feed.now, noisy))
@@ -223,6 +230,35 @@ def test_a_shift_against_the_habit_and_its_end(known: Scraped) -> None:
     assert found["serving/gpu"].verdict is Verdict.OK
     found = known.live(3, **HEALTHY)
     assert {found[f"serving/{n}"].verdict for n in ("latency", "traffic")} == {Verdict.OK}
+
+
+@pytest.mark.parametrize(("zone", "alarms"), [("Europe/Zurich", False), ("UTC", True)])
+def test_clocks_that_are_moved_move_the_habit(zone: str, *, alarms: bool) -> None:
+    """Doors open at eight, local time; four weeks later clocks go forward on Sunday the 27th."""
+    service = Scraped(Build(np.random.default_rng(8)), lives="Europe/Zurich", metrics=("gpu",), zone=zone)
+    service.feed.now = service.feed.since = MONDAY - 2 * WEEK
+    service.closed = 0.1
+    service.live(24 * 27, every=72, gpu=3.0)
+    found = [service.live(1, gpu=3.0)["serving/gpu"] for _ in range(24 * 6)]
+    assert any(said.verdict is Verdict.BREACH for said in found) == alarms
+    assert found[-1].detail.endswith(zone)
+
+
+def test_a_holiday_is_like_no_other_day(month: Scraped) -> None:
+    for holidays, alarms in (((), True), (("2011-04-11",), False)):
+        service = copy.deepcopy(month)
+        service.feed.spec = replace(
+            service.feed.spec,
+            monitors=tuple(
+                replace(m, options={**m.options, "holidays": list(holidays)})
+                for m in service.feed.spec.monitors
+            ),
+        )
+        found = [service.live(4, **(HEALTHY | {"gpu": 1.2}))["serving/gpu"] for _ in range(6)]
+        assert any(said.verdict is Verdict.BREACH for said in found) == alarms
+        after = service.live(20, **HEALTHY)["serving/gpu"]
+        assert after.verdict is Verdict.OK
+    assert "Tuesday 19:00" in after.detail
 
 
 def test_ten_minutes_are_enough_for_a_spike(known: Scraped) -> None:

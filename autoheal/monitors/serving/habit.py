@@ -2,7 +2,7 @@
 
 Habit = median of the last eight weeks (three at least; else the same hour of weekdays or weekend days). The log ratio to
 it, freed of what the hour before already said, is ranked among the last 672 hours, and the ranks bet on the monitor's
-alarm clock (``stats.seasonal``). Hours in UTC. What surprises: hours during an alarm are kept out of the habit, and when
+alarm clock (``stats.seasonal``). Hours are numbered in UTC and stand in the table by local time. What surprises: hours during an alarm are kept out of the habit, and when
 an alarm has lasted a week the habit is forgotten and learned anew, since what lasts a week is the new habit.
 """
 
@@ -31,7 +31,7 @@ class Habit:
     """Eight weeks by the hour as a ring, and the newest residuals in nats (None: unknown), oldest first.
 
     ``hour`` is the newest hour in it (since 1970), ``value`` and ``usual`` that hour's; ``excluded`` counts the hours
-    in a row that an alarm kept out.
+    in a row that an alarm kept out; ``shift`` is how far the clocks of ``zone`` were ahead of UTC in that hour.
     """
 
     hour: int | None = None
@@ -40,6 +40,8 @@ class Habit:
     value: float | None = None
     usual: float | None = None
     excluded: int = 0
+    shift: int = 0
+    zone: str = "UTC"
 
     @property
     def ready(self) -> bool:
@@ -71,18 +73,21 @@ class Hour:
     less: Floats | None = None
 
 
-def entered(habit: Habit, hour: int, value: float, *, alarmed: bool, least: float) -> tuple[Habit, Hour]:
+def entered(
+    habit: Habit, hour: int, value: float, *, alarmed: bool, least: float, shift: int = 0
+) -> tuple[Habit, Hour]:
     """The habit after one more hour, in order; NaN is a gap. ``least``: a usual value below it is no habit."""
-    table = _until(habit, hour)
+    local = hour + shift
+    table = _until(habit, local)
     usual = seasonal.usual_at(
-        np.where(table == UNKNOWN, np.nan, table).reshape(-1, seasonal.HOURS), _week_hour(hour)
+        np.where(table == UNKNOWN, np.nan, table).reshape(-1, seasonal.HOURS), week_hour(local)
     )
     judged = not math.isnan(value) and usual >= least and usual > 0.0
     residual = float(seasonal.log_ratio(value, usual)) if judged else None
     before = habit.residuals if habit.hour is None or hour == habit.hour + 1 else _gap(habit.residuals)
     said = _said(before, residual) if residual is not None else Hour()
     if not alarmed and not math.isnan(value):
-        table[_place(hour)] = _short(value)
+        table[_place(local)] = _short(value)
     residuals = _gap(before) if residual is None or alarmed else (*before, _short(residual))
     after = Habit(
         hour=hour,
@@ -91,13 +96,15 @@ def entered(habit: Habit, hour: int, value: float, *, alarmed: bool, least: floa
         value=None if math.isnan(value) else value,
         usual=usual if judged else None,
         excluded=habit.excluded + 1 if alarmed else 0,
+        shift=shift,
+        zone=habit.zone,
     )
     return after, said
 
 
-def forgotten(habit: Habit) -> Habit:
-    """Learn anew from the next hour on."""
-    return Habit(hour=habit.hour)
+def forgotten(habit: Habit, zone: str) -> Habit:
+    """Learn anew from the next hour on, in this zone."""
+    return Habit(hour=habit.hour, zone=zone)
 
 
 def _said(before: tuple[float | None, ...], residual: float) -> Hour:
@@ -116,23 +123,24 @@ def _gap(residuals: tuple[float | None, ...]) -> tuple[float | None, ...]:
     return residuals if not residuals or residuals[-1] is None else (*residuals, None)
 
 
-def _until(habit: Habit, hour: int) -> Floats:
-    """The table with the hours in between as gaps."""
-    if not habit.table or habit.hour is None or hour - habit.hour >= TABLE:
+def _until(habit: Habit, local: int) -> Floats:
+    """The table with the hours in between as gaps; clocks that go back give an hour twice, and the later one stands."""
+    if not habit.table or habit.hour is None or local - habit.hour - habit.shift >= TABLE:
         return np.full(TABLE, UNKNOWN)
     table = np.array(habit.table)
     # The hour itself still holds its value of eight weeks ago.
-    for skipped in range(habit.hour + 1, hour):
+    for skipped in range(habit.hour + habit.shift + 1, local):
         table[_place(skipped)] = UNKNOWN
     return table
 
 
-def _place(hour: int) -> int:
-    return (hour + THURSDAY) % TABLE
+def week_hour(local: int) -> int:
+    """The hour of the week, from Monday 00:00."""
+    return (local + THURSDAY) % seasonal.HOURS
 
 
-def _week_hour(hour: int) -> int:
-    return (hour + THURSDAY) % seasonal.HOURS
+def _place(local: int) -> int:
+    return (local + THURSDAY) % TABLE
 
 
 def _short(value: float) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -48,7 +49,8 @@ class Slo(BaseModel):
 class ServingOptions(MonitorOptions):
     """``latency_limit_ms`` replaces ``latency_ratio`` times the version's baseline. ``absent_after``: how long no
     prediction may come before that is an alarm of its own. ``habit``: compare traffic and latency with the same hour of
-    the week, once it is known; ``metrics`` are further ones to compare so."""
+    the week, once it is known; ``metrics`` are further ones to compare so. Hours and the dates of ``holidays``, which
+    neither have a habit nor make one, are those of ``zone`` (IANA)."""
 
     window: Window = Window(rows=200)
     min_rows: int = Field(default=50, ge=10)
@@ -66,6 +68,17 @@ class ServingOptions(MonitorOptions):
     habit_ratio: float = Field(default=1.3, gt=1)
     spike_ratio: float = Field(default=2.0, gt=1)
     metrics: tuple[str, ...] = ()
+    zone: str = "UTC"
+    holidays: frozenset[date] = frozenset()
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone; write one like Europe/Zurich") from error
+        return value
 
     @field_validator("metrics")
     @classmethod

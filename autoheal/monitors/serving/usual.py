@@ -23,13 +23,14 @@ from autoheal.monitors.serving.habit import (
     LEAST_RESIDUALS,
     RESIDUALS,
     TABLE,
-    THURSDAY,
     UNKNOWN,
     Habit,
     Hour,
     entered,
     forgotten,
+    week_hour,
 )
+from autoheal.monitors.serving.local import day, shift
 from autoheal.monitors.serving.observed import HOUR, TICK, Observed, observed, stretches
 from autoheal.monitors.serving.options import ServingOptions
 from autoheal.monitors.serving.recent import INTERVALS
@@ -66,7 +67,7 @@ def learn(options: ServingOptions, state: ServingState, view: View) -> ServingSt
         if seen is not None:
             state = _hours(options, state, view, name, seen)
             share = view.budget.share / PARTS / len(watched)
-            state = _ticks(state, name, seen, replace(view.budget, share=share))
+            state = _ticks(options, state, name, seen, replace(view.budget, share=share))
     return state
 
 
@@ -100,17 +101,27 @@ def missing(state: ServingState, view: View, name: str) -> dict[str, Any]:
 def _hours(
     options: ServingOptions, state: ServingState, view: View, name: str, seen: Observed
 ) -> ServingState:
-    habit, gauge = state.habits.get(name, Habit()), state.gauge
+    habit, gauge = state.habits.get(name, Habit(zone=options.zone)), state.gauge
+    if habit.zone != options.zone:
+        habit, gauge = (
+            forgotten(habit, options.zone),
+            gauge.release([_key(name, side) for side in _sides(name)]),
+        )
     budget = replace(view.budget, share=view.budget.share / PARTS)
     for hour, value in stretches(seen, HOUR, habit.hour, TABLE + RESIDUALS):
-        # An hour without a row is a gap: silence is absent's to say.
-        known = math.nan if seen.how == "rate" and value == 0.0 else value
+        # An hour without a row is a gap: silence is absent's to say. A holiday is like no other day.
+        free = day(options.zone, hour) in options.holidays
+        known = math.nan if free or (seen.how == "rate" and value == 0.0) else value
         alarmed = any(gauge.level(_key(name, side)) for side in _sides(name))
         least = USUAL_ROWS / HOUR if seen.how == "rate" else 0.0
-        habit, said = entered(habit, hour, known, alarmed=alarmed, least=least)
+        ahead = shift(options.zone, hour)
+        habit, said = entered(habit, hour, known, alarmed=alarmed, least=least, shift=ahead)
         gauge = _step(options, gauge, name, habit, said, budget)
         if habit.excluded >= FORGET:
-            habit, gauge = forgotten(habit), gauge.release([_key(name, side) for side in _sides(name)])
+            habit, gauge = (
+                forgotten(habit, options.zone),
+                gauge.release([_key(name, side) for side in _sides(name)]),
+            )
     return replace(state, gauge=gauge, habits={**state.habits, name: habit})
 
 
@@ -127,11 +138,13 @@ def _step(
     return gauge.step(bets, STEP, budget, well=list(bets) if back else ())
 
 
-def _ticks(state: ServingState, name: str, seen: Observed, budget: Budget) -> ServingState:
+def _ticks(
+    options: ServingOptions, state: ServingState, name: str, seen: Observed, budget: Budget
+) -> ServingState:
     before = state.ticks.get(name, Ticks())
     look = Look(
         sides=_sides(name),
-        usual=_usual_of(state.habits.get(name, Habit())),
+        usual=_usual_of(options, state.habits.get(name, Habit())),
         least=USUAL_ROWS / TICK if seen.how == "rate" else 0.0,
         budget=budget,
     )
@@ -139,16 +152,17 @@ def _ticks(state: ServingState, name: str, seen: Observed, budget: Budget) -> Se
     return state if after is before else replace(state, ticks={**state.ticks, name: after})
 
 
-def _usual_of(habit: Habit) -> Callable[[int], float | None]:
-    """The habit of any hour, looked up once an hour."""
+def _usual_of(options: ServingOptions, habit: Habit) -> Callable[[int], float | None]:
+    """The habit of any hour, looked up once an hour; a holiday has none."""
     table = np.array(habit.table)
     weeks = np.where(table == UNKNOWN, np.nan, table).reshape(-1, seasonal.HOURS)
     known: dict[int, float | None] = {}
 
     def usual(hour: int) -> float | None:
         if hour not in known:
-            found = seasonal.usual_at(weeks, (hour + THURSDAY) % seasonal.HOURS)
-            known[hour] = None if math.isnan(found) else found
+            found = seasonal.usual_at(weeks, week_hour(hour + shift(options.zone, hour)))
+            free = day(options.zone, hour) in options.holidays
+            known[hour] = None if free or math.isnan(found) else found
         return known[hour]
 
     return usual
@@ -166,8 +180,8 @@ def _beside_habit(
         very = name == "latency" and ratio >= options.latency_critical
         severity = Severity.CRITICAL if very else Severity.WARNING
     hour = habit.hour or 0
-    place = (hour + THURSDAY) % seasonal.HOURS
-    when = f"{DAYS[place // 24]} {place % 24:02d}:00"
+    place = week_hour(hour + habit.shift)
+    when = f"{DAYS[place // 24]} {place % 24:02d}:00 {options.zone}"
     return {
         "verdict": verdict_of(severity),
         "severity": severity,
@@ -177,7 +191,7 @@ def _beside_habit(
         "evidence": max(state.gauge.evidence(key), -700.0) if side in _sides(name) else None,
         "level": level if severity is not Severity.NONE else "",
         "first": hour * HOUR,
-        "detail": f"{_written(name, value)}: {ratio:.2f} times its usual {when} UTC",
+        "detail": f"{_written(name, value)}: {ratio:.2f} times its usual {when}",
     }
 
 
