@@ -27,6 +27,7 @@ from autoheal.sources.contract import Source
 from autoheal.sources.files import Files as FilesSource
 from autoheal.sources.http_push import HttpPush
 from autoheal.sources.scrape import Scrape as ScrapeSource
+from autoheal.telemetry.ages import Ages
 from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.service import Telemetry
 
@@ -94,7 +95,9 @@ def _alertmanager(
 
 def limits(settings: DaemonSettings) -> Limits:
     """How much telemetry is kept."""
-    return Limits(**settings.telemetry.model_dump())
+    kept = settings.telemetry.history
+    ages = Ages(*(int(age.total_seconds()) for age in (kept.minutes, kept.hours, kept.days)))
+    return Limits(**settings.telemetry.model_dump(exclude={"history"}), ages=ages)
 
 
 def notifiers(settings: DaemonSettings) -> tuple[Notifier, ...]:

@@ -6,7 +6,7 @@ re-read on reload. Relative paths are relative to the file.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,6 +73,21 @@ class LogSettings(Strict):
 NotifierSettings = Annotated[WebhookSettings | LogSettings, Field(discriminator="kind")]
 
 
+class HistorySettings(Strict):
+    """For how long history stays so fine: buckets of a minute, then of an hour, then of a day, then nothing. Counted
+    from the newest data of a model; backtests see steps no finer than the buckets of their time."""
+
+    minutes: Duration = Field(default=parse_duration("6h"), ge=timedelta(hours=1))
+    hours: Duration = Field(default=parse_duration("31d"), ge=timedelta(days=1))
+    days: Duration = Field(default=parse_duration("400d"), ge=timedelta(days=1))
+
+    @model_validator(mode="after")
+    def _wider_is_longer(self) -> HistorySettings:
+        if not self.minutes <= self.hours <= self.days:
+            raise ValueError("wider buckets are kept at least as long: minutes <= hours <= days")
+        return self
+
+
 class TelemetrySettings(Strict):
     """How much telemetry is kept of each model, and what happens when more comes than can be stored: refuse it (429), or
     keep a sample of the predictions and count the rest."""
@@ -82,6 +97,8 @@ class TelemetrySettings(Strict):
     row_days: float = Field(default=120.0, gt=0)
     waiting_days: float = Field(default=30.0, gt=0)
     overload: Literal["refuse", "sample"] = "refuse"
+    samples: int = Field(default=20, ge=0, le=1_000)
+    history: HistorySettings = HistorySettings()
 
 
 class DaemonSettings(Strict):

@@ -7,7 +7,7 @@ are common to both. Called by the store's writer thread, and by readers.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +31,10 @@ class Chunk:
     first: int
     arrived: float
     rows: Packed
+
+
+#: Is shown chunks before they go.
+Seer = Callable[[Chunk], None]
 
 
 def insert(db: sqlite3.Connection, first: int, arrived: float, rows: Packed) -> None:
@@ -177,15 +181,22 @@ def sizes(db: sqlite3.Connection) -> dict[ModelName, int]:
     return {ModelName(m): n for m, n in db.execute("SELECT model, sum(rows) FROM chunks GROUP BY model")}
 
 
-def expire(db: sqlite3.Connection, arrived_before: float) -> dict[ModelName, Gone]:
+def latest(db: sqlite3.Connection, model: ModelName) -> float:
+    """The time of the newest row by data time; 0 without one."""
+    return float(
+        db.execute("SELECT ifnull(max(latest), 0) FROM chunks WHERE model = ?", (model,)).fetchone()[0]
+    )
+
+
+def expire(db: sqlite3.Connection, arrived_before: float, see: Seer) -> dict[ModelName, Gone]:
     """Forget chunks that came before, of all models."""
     found = db.execute(
         "SELECT first, model, rows FROM chunks WHERE arrived < ?", (arrived_before,)
     ).fetchall()
-    return _delete(db, found)
+    return _delete(db, found, see)
 
 
-def trim(db: sqlite3.Connection, model: ModelName, excess: int) -> Gone:
+def trim(db: sqlite3.Connection, model: ModelName, excess: int, see: Seer) -> Gone:
     """Forget the oldest chunks, by their latest row, as long as at most ``excess`` rows go."""
     chosen = []
     for first, rows in db.execute("SELECT first, rows FROM chunks WHERE model = ? ORDER BY latest", (model,)):
@@ -193,12 +204,16 @@ def trim(db: sqlite3.Connection, model: ModelName, excess: int) -> Gone:
         if excess < 0:
             break
         chosen.append((first, model, rows))
-    return _delete(db, chosen).get(model, Gone(0, 0))
+    return _delete(db, chosen, see).get(model, Gone(0, 0))
 
 
-def _delete(db: sqlite3.Connection, chunks: Sequence[tuple[int, str, int]]) -> dict[ModelName, Gone]:
+def _delete(
+    db: sqlite3.Connection, chunks: Sequence[tuple[int, str, int]], see: Seer
+) -> dict[ModelName, Gone]:
     gone: dict[ModelName, Gone] = {}
     for first, model, rows in chunks:
+        if (leaving := holding(db, first)) is not None:
+            see(leaving)
         done = db.execute(
             "DELETE FROM packed_labels WHERE seq >= ? AND seq < ?", (first, first + rows)
         ).rowcount

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +52,16 @@ class History:
     def close(self) -> None:
         self._db.close()
 
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """One moment of the file for several questions: rows may be on their way from one table to another."""
+        with self._lock:
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("COMMIT")
+
     def buckets(
         self,
         model: ModelName,
@@ -87,11 +98,18 @@ class History:
         return Window(since, until, sums[0], sum(one.rows for one in sums[1:]))
 
     def sample(
-        self, spec: ModelSpec, since: datetime, until: datetime, size: int = 20
+        self,
+        spec: ModelSpec,
+        since: datetime,
+        until: datetime,
+        size: int = 20,
+        *,
+        version: str | None = None,
     ) -> list[dict[str, Any]]:
-        """A uniform sample of the raw rows on disk, without sensitive features; the same on every call."""
-        with self._lock:
-            return sample(self._db, spec, to_unix(since), to_unix(until), size)
+        """A uniform sample of the raw rows with since < time <= until, without sensitive features, also of those that
+        have left the disk (see ``telemetry.sample``); the same on every call."""
+        with self._looking():
+            return sample(self._db, spec, to_unix(since), to_unix(until), size, version)
 
 
 def export(

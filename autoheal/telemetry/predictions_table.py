@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -99,7 +99,20 @@ class Gone(NamedTuple):
     unlabelled: int
 
 
-def trim(db: sqlite3.Connection, model: ModelName, keep: int) -> Gone:
+class Leaving(NamedTuple):
+    """A row that is about to be forgotten."""
+
+    seq: int
+    id: str
+    version: str
+    time: float
+
+
+#: Is shown rows before they go.
+Seer = Callable[[ModelName, Sequence[Leaving]], None]
+
+
+def trim(db: sqlite3.Connection, model: ModelName, keep: int, see: Seer) -> Gone:
     """Forget the oldest rows (by data time) beyond ``keep``."""
     edge = db.execute(
         "SELECT time, seq FROM predictions WHERE model = ? ORDER BY time DESC, seq DESC LIMIT 1 OFFSET ?",
@@ -109,11 +122,13 @@ def trim(db: sqlite3.Connection, model: ModelName, keep: int) -> Gone:
         return Gone(0, 0)
     old = (model, edge[0], *edge)
     where = "model = ? AND (time < ? OR (time = ? AND seq <= ?))"
+    found = db.execute(f"SELECT seq, id, version, time FROM predictions WHERE {where}", old)  # noqa: S608 - constants
+    see(model, [Leaving(*row) for row in found])
     bare = db.execute(f"SELECT sum(label IS NULL) FROM predictions WHERE {where}", old).fetchone()[0]  # noqa: S608 - constants
     return Gone(db.execute(f"DELETE FROM predictions WHERE {where}", old).rowcount, bare)  # noqa: S608 - constants
 
 
-def expire(db: sqlite3.Connection, arrived_before: float) -> dict[ModelName, Gone]:
+def expire(db: sqlite3.Connection, arrived_before: float, see: Seer) -> dict[ModelName, Gone]:
     """Forget the rows that came before, of all models; numbers are given in the order of arrival."""
     first = db.execute(
         "SELECT seq FROM predictions WHERE arrived >= ? ORDER BY seq LIMIT 1", (arrived_before,)
@@ -123,6 +138,11 @@ def expire(db: sqlite3.Connection, arrived_before: float) -> dict[ModelName, Gon
         "SELECT model, count(*), sum(label IS NULL) FROM predictions WHERE seq < ? GROUP BY model", (edge,)
     )
     gone = {ModelName(model): Gone(rows, bare) for model, rows, bare in found}
+    for model in gone:
+        old = db.execute(
+            "SELECT seq, id, version, time FROM predictions WHERE seq < ? AND model = ?", (edge, model)
+        )
+        see(model, [Leaving(*row) for row in old])
     if gone:
         db.execute("DELETE FROM predictions WHERE seq < ?", (edge,))
     return gone
@@ -146,6 +166,30 @@ def newest(db: sqlite3.Connection, model: ModelName, count: int) -> list[StoredR
     )
     rows = [StoredRow(row[0], _record(model, row), row[4], row[11], row[12]) for row in found]
     return sorted(rows, key=lambda row: row.seq)
+
+
+def row(db: sqlite3.Connection, seq: int) -> tuple[Prediction, Any]:
+    """One row that is there, and its label or None."""
+    found = db.execute(f"SELECT model, {_COLUMNS} FROM predictions WHERE seq = ?", (seq,)).fetchone()  # noqa: S608 - constant
+    return _record(ModelName(found[0]), found[1:]), found[12]
+
+
+def between(
+    db: sqlite3.Connection, model: ModelName, since: float, until: float, version: str | None
+) -> list[tuple[int, str]]:
+    """Number and id of the rows with since < time <= until."""
+    found = db.execute(
+        "SELECT seq, id FROM predictions WHERE model = ? AND time > ? AND time <= ? AND version = ifnull(?, version)",
+        (model, since, until, version),
+    )
+    return found.fetchall()
+
+
+def latest(db: sqlite3.Connection, model: ModelName) -> float:
+    """The time of the newest row by data time; 0 without one."""
+    return float(
+        db.execute("SELECT ifnull(max(time), 0) FROM predictions WHERE model = ?", (model,)).fetchone()[0]
+    )
 
 
 def _record(model: ModelName, row: tuple[Any, ...]) -> Prediction:

@@ -170,6 +170,32 @@ def chunks(db: Database) -> None:
     )
 
 
+@migrations()
+def samples(db: Database) -> None:
+    """A sample of the raw rows that have left, without sensitive features, and up to which rank each is complete."""
+    db.execute(
+        """
+        CREATE TABLE samples (
+            model TEXT NOT NULL,
+            start INTEGER NOT NULL,
+            version TEXT NOT NULL,
+            rank INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            time REAL NOT NULL,
+            features TEXT NOT NULL,
+            prediction,
+            score REAL,
+            label,
+            UNIQUE (model, start, version, rank, id)
+        )
+        """
+    )
+    db.execute(
+        "CREATE TABLE sample_edges (model TEXT, start INTEGER, version TEXT, edge INTEGER NOT NULL,"
+        " PRIMARY KEY (model, start, version)) WITHOUT ROWID"
+    )
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
     try:

@@ -34,6 +34,7 @@ from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.overload import Kept, counted, thin
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
+from autoheal.telemetry.reservoir import Reservoir
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.schema import connect, open_database
 from autoheal.telemetry.tidy import forget
@@ -74,6 +75,7 @@ class Store:
         self._sizes.update(chunks_table.sizes(self._db))
         self.writing.packing.open(self._db)
         self._waiting = outcomes_table.count(self._db)
+        self.writing.summaries.ages = self.limits.ages
         self.writing.summaries.open(self._db)
         for model, name in metrics_table.names(self._db):
             samples = metrics_table.newest(self._db, model, name, self.limits.metric_samples)
@@ -192,7 +194,9 @@ class Store:
         sizes = Counter(self._sizes)
         try:
             db.execute("BEGIN IMMEDIATE")
-            self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp)
+            specs = {name: ring.spec for name, ring in self.rings.items()}
+            keep = Reservoir(db, specs, self.limits.samples, self.limits.ages)
+            self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp, keep)
             self.writing.packing.forget(db)
             self.writing.summaries.fold(db)
             db.execute("COMMIT")

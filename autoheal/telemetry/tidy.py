@@ -18,27 +18,35 @@ from autoheal.telemetry import (
     predictions_table,
 )
 from autoheal.telemetry.limits import Limits
+from autoheal.telemetry.reservoir import Reservoir
 
 DAY = 86_400.0
 
 
-def forget(db: sqlite3.Connection, limits: Limits, sizes: dict[ModelName, int], stamp: float) -> int:
+def forget(
+    db: sqlite3.Connection, limits: Limits, sizes: dict[ModelName, int], stamp: float, keep: Reservoir
+) -> int:
     """Bring everything back within ``limits``, keep ``sizes`` (rows per model) right; how many outcomes were orphaned.
 
     Predictions go by age of arrival and then by number, oldest data time first; one that goes without a label is
-    counted as ``expired``, an outcome that goes without a prediction as ``orphaned``.
+    counted as ``expired``, an outcome that goes without a prediction as ``orphaned``. ``keep`` sees rows before they go.
     """
     tally = Counter[tuple[str, str]]()
-    for table in (predictions_table, chunks_table):
-        for model, gone in table.expire(db, stamp - limits.row_days * DAY).items():
+    edge = stamp - limits.row_days * DAY
+    for expired in (
+        predictions_table.expire(db, edge, keep.single),
+        chunks_table.expire(db, edge, keep.chunk),
+    ):
+        for model, gone in expired.items():
             _left(sizes, tally, model, gone)
     single = predictions_table.sizes(db) if any(n > limits.rows * 1.05 for n in sizes.values()) else {}
     for model, size in tuple(sizes.items()):
         if size > limits.rows * 1.05:
-            _left(sizes, tally, model, chunks_table.trim(db, model, size - limits.rows))
+            _left(sizes, tally, model, chunks_table.trim(db, model, size - limits.rows, keep.chunk))
             # What is left of the packed rows takes its part of the room.
             most = max(limits.rows - (sizes[model] - single.get(model, 0)), 0)
-            _left(sizes, tally, model, predictions_table.trim(db, model, most))
+            _left(sizes, tally, model, predictions_table.trim(db, model, most, keep.single))
+    keep.forget()
     metrics_table.trim(db, limits.metric_samples)
     batches_table.trim(db, limits.batches)
     lost = outcomes_table.expire(db, stamp - limits.waiting_days * DAY, limits.waiting)
