@@ -17,7 +17,8 @@ from typing import Any
 
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
-from autoheal.telemetry import summaries_table
+from autoheal.telemetry import metric_buckets_table, metrics_table, summaries_table
+from autoheal.telemetry.metric_sum import MetricSum, added
 from autoheal.telemetry.sample import sample
 from autoheal.telemetry.schema import connect
 from autoheal.telemetry.summaries_table import Bucket
@@ -39,6 +40,16 @@ class Window:
     until: datetime
     summary: Summary
     left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Samples of a service metric from ``start`` on, over so many seconds; 0: one sample, as it came."""
+
+    metric: str
+    start: datetime
+    seconds: int
+    sum: MetricSum
 
 
 class History:
@@ -97,6 +108,28 @@ class History:
         sums = sorted((total(s[0].layout, s) for s in by_grid.values()), key=lambda one: -one.rows)
         return Window(since, until, sums[0], sum(one.rows for one in sums[1:]))
 
+    def metrics(self, model: ModelName) -> list[str]:
+        """Names of the service metrics of which anything is kept."""
+        with self._looking():
+            return sorted(
+                {*metrics_table.known(self._db, model), *metric_buckets_table.known(self._db, model)}
+            )
+
+    def series(self, model: ModelName, metric: str | None, since: datetime, until: datetime) -> list[Point]:
+        """Samples of a service metric (None: of all), with since <= time < until, by metric and time: the newest as
+        they are, older ones as sums over minutes, hours, days; of sums those that lie wholly inside."""
+        span = to_unix(since), to_unix(until)
+        with self._looking():
+            found = [
+                Point(bucket.name, from_unix(bucket.start), bucket.width, summed)
+                for bucket, summed in metric_buckets_table.between(self._db, model, *span, metric)
+            ]
+            found += [
+                Point(name, from_unix(time), 0, added([(time, value)]))
+                for name, time, value in metrics_table.between(self._db, model, *span, metric)
+            ]
+        return sorted(found, key=lambda point: (point.metric, point.start, point.seconds))
+
     def sample(
         self,
         spec: ModelSpec,
@@ -115,13 +148,14 @@ class History:
 def export(
     path: Path, specs: dict[ModelName, ModelSpec], since: datetime, until: datetime
 ) -> Iterator[dict[str, Any]]:
-    """One record a bucket and subject (a feature, or ``answers``), as COLUMNS; nothing raw of sensitive features."""
+    """One record a bucket and subject (a feature, ``answers``, or ``metric/NAME``), as COLUMNS; nothing raw of sensitive features."""
     history = History(path)
     try:
         for model, spec in specs.items():
             hidden = {f.name for f in spec.features if f.sensitive}
             for bucket, summary in history.buckets(model, since, until, slice_=None):
                 yield from records(bucket, summary, hidden)
+            yield from (_metric(model, point) for point in history.series(model, None, since, until))
     finally:
         history.close()
 
@@ -139,6 +173,26 @@ def records(bucket: Bucket, summary: Summary, hidden: set[str]) -> Iterator[dict
     yield head | {"subject": "answers", "counts": _answers(summary.answers)}
     for grid in summary.layout.features:
         yield head | _feature(summary.feature(grid.name), hide=grid.name in hidden)
+
+
+def _metric(model: str, point: Point) -> dict[str, Any]:
+    """A service metric as a flat record; it belongs to no version."""
+    one = point.sum
+    return {
+        "model": model,
+        "version": "",
+        "slice": "",
+        "start": point.start,
+        "seconds": point.seconds,
+        "rows": one.n,
+        "subject": f"metric/{point.metric}",
+        "present": one.n,
+        "mean": one.mean,
+        "variance": one.variance,
+        "low": one.low,
+        "high": one.high,
+        "counts": {"last": one.last[1]} | {f"p{p}": one.quantile(p / 100) for p in (50, 95, 99)},
+    }
 
 
 def _answers(answers: Answers) -> dict[str, Any]:

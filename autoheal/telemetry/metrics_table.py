@@ -19,6 +19,11 @@ def names(db: sqlite3.Connection) -> list[tuple[str, str]]:
     return list(db.execute("SELECT DISTINCT model, name FROM metrics"))
 
 
+def known(db: sqlite3.Connection, model: str) -> list[str]:
+    """The metrics of a model."""
+    return [name for (name,) in db.execute("SELECT DISTINCT name FROM metrics WHERE model = ?", (model,))]
+
+
 def newest(db: sqlite3.Connection, model: str, name: str, count: int) -> list[tuple[float, float]]:
     """The newest samples, in the order of arrival."""
     found = db.execute(
@@ -28,16 +33,34 @@ def newest(db: sqlite3.Connection, model: str, name: str, count: int) -> list[tu
     return list(found)[::-1]
 
 
-def trim(db: sqlite3.Connection, keep: int) -> int:
-    """Forget the oldest samples of each metric beyond ``keep``; how many went."""
-    gone = 0
-    for model, name in names(db):
-        edge = db.execute(
-            "SELECT seq FROM metrics WHERE model = ? AND name = ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
-            (model, name, keep),
-        ).fetchone()
-        if edge is not None:
-            gone += db.execute(
-                "DELETE FROM metrics WHERE model = ? AND name = ? AND seq <= ?", (model, name, edge[0])
-            ).rowcount
-    return gone
+def sizes(db: sqlite3.Connection) -> list[tuple[str, str, int, float]]:
+    """Model, metric, how many samples of it there are, and the newest time among them."""
+    return list(db.execute("SELECT model, name, count(*), max(time) FROM metrics GROUP BY model, name"))
+
+
+def between(
+    db: sqlite3.Connection, model: str, since: float, until: float, name: str | None
+) -> list[tuple[str, float, float]]:
+    """Metric, time and value of the samples with since <= time < until, by metric and time."""
+    found = db.execute(
+        "SELECT name, time, value FROM metrics WHERE model = ? AND name = ifnull(?, name)"
+        " AND time >= ? AND time < ? ORDER BY name, time, seq",
+        (model, name, since, until),
+    )
+    return found.fetchall()
+
+
+def take(db: sqlite3.Connection, model: str, name: str, keep: int) -> list[tuple[float, float]]:
+    """Take out all but the ``keep`` samples of a metric that arrived last: time and value of each."""
+    edge = db.execute(
+        "SELECT seq FROM metrics WHERE model = ? AND name = ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+        (model, name, keep),
+    ).fetchone()
+    if edge is None:
+        return []
+    old = (model, name, edge[0])
+    found = db.execute(
+        "SELECT time, value FROM metrics WHERE model = ? AND name = ? AND seq <= ?", old
+    ).fetchall()
+    db.execute("DELETE FROM metrics WHERE model = ? AND name = ? AND seq <= ?", old)
+    return found

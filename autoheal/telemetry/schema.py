@@ -196,6 +196,25 @@ def samples(db: Database) -> None:
     )
 
 
+@migrations()
+def metric_buckets(db: Database) -> None:
+    """Sums of metric samples that are no longer kept one by one."""
+    db.execute(
+        """
+        CREATE TABLE metric_buckets (
+            model TEXT NOT NULL,
+            name TEXT NOT NULL,
+            width INTEGER NOT NULL,
+            start INTEGER NOT NULL,
+            n INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (model, name, start, width)
+        ) WITHOUT ROWID
+        """
+    )
+    db.execute("CREATE INDEX metric_buckets_by_age ON metric_buckets (model, width, start)")
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
     try:

@@ -73,10 +73,8 @@ class Store:
         self._next = max(predictions_table.last_seq(self._db), chunks_table.last_seq(self._db)) + 1
         self._sizes = Counter(predictions_table.sizes(self._db))
         self._sizes.update(chunks_table.sizes(self._db))
-        self.writing.packing.open(self._db)
+        self.writing.open(self._db, self.limits)
         self._waiting = outcomes_table.count(self._db)
-        self.writing.summaries.ages = self.limits.ages
-        self.writing.summaries.open(self._db)
         for model, name in metrics_table.names(self._db):
             samples = metrics_table.newest(self._db, model, name, self.limits.metric_samples)
             self.series[ModelName(model), name] = deque(samples, maxlen=self.limits.metric_samples)
@@ -197,8 +195,7 @@ class Store:
             specs = {name: ring.spec for name, ring in self.rings.items()}
             keep = Reservoir(db, specs, self.limits.samples, self.limits.ages)
             self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp, keep)
-            self.writing.packing.forget(db)
-            self.writing.summaries.fold(db)
+            self.writing.tidy(db)
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._give_up(db)

@@ -13,7 +13,6 @@ from autoheal.telemetry import (
     batches_table,
     chunks_table,
     joins_table,
-    metrics_table,
     outcomes_table,
     predictions_table,
 )
@@ -47,7 +46,6 @@ def forget(
             most = max(limits.rows - (sizes[model] - single.get(model, 0)), 0)
             _left(sizes, tally, model, predictions_table.trim(db, model, most, keep.single))
     keep.forget()
-    metrics_table.trim(db, limits.metric_samples)
     batches_table.trim(db, limits.batches)
     lost = outcomes_table.expire(db, stamp - limits.waiting_days * DAY, limits.waiting)
     tally.update({(model, "orphaned"): n for model, n in lost.items()})

@@ -18,6 +18,8 @@ from autoheal.monitors.rows import Rows
 from autoheal.telemetry import joins_table, metrics_table, predictions_table
 from autoheal.telemetry.counts import Counts
 from autoheal.telemetry.join import Joining
+from autoheal.telemetry.limits import Limits
+from autoheal.telemetry.metric_history import MetricHistory
 from autoheal.telemetry.packed import Packed
 from autoheal.telemetry.packing import Packing
 from autoheal.telemetry.records import Metric, Prediction, Record
@@ -50,6 +52,21 @@ class Writing:
 
     summaries: Summariser = field(default_factory=Summariser)
     packing: Packing = field(default_factory=Packing)
+    metrics: MetricHistory = field(default_factory=MetricHistory)
+
+    def open(self, db: sqlite3.Connection, limits: Limits) -> None:
+        """Know what is there."""
+        self.packing.open(db)
+        self.summaries.ages = self.metrics.ages = limits.ages
+        self.summaries.open(db)
+        self.metrics.keep = limits.metric_samples
+        self.metrics.open(db)
+
+    def tidy(self, db: sqlite3.Connection) -> None:
+        """After rows have gone: what got old is added up, in a transaction of its own."""
+        self.packing.forget(db)
+        self.summaries.fold(db)
+        self.metrics.fold(db)
 
     def nothing(self, counts: Counts) -> Done:
         """What a batch does that was stored before."""
@@ -114,6 +131,7 @@ class Writing:
         joins_table.add(db, joining.tally)
         metrics = [r for r in records if isinstance(r, Metric)]
         metrics_table.insert(db, metrics)
+        self.metrics.note(metrics)
         shown = _columns(fresh, stamp, rings)
         for part in shown:
             self.summaries.rows(db, part.spec, part.rows)

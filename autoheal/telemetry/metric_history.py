@@ -1,0 +1,83 @@
+"""Keeps what leaves the newest samples of a metric, as sums over minutes, then hours, then days. In the writer's thread.
+
+The newest samples of each metric stay as they are; older ones are added to buckets in the round of forgetting, so that
+ingest pays nothing. A sample is in one place at a time: raw, or in one bucket. Ages are counted from the newest sample
+of the model, as in ``ages``; a late one goes to the bucket of its own time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autoheal.telemetry import metric_buckets_table, metrics_table
+from autoheal.telemetry.ages import DAY, HOUR, MINUTE, Ages, coarse, wider
+from autoheal.telemetry.metric_buckets_table import MetricBucket
+from autoheal.telemetry.metric_sum import added
+from autoheal.telemetry.records import Metric
+
+#: Samples of one metric that may be too many before it is looked at: this share of those that stay.
+SLACK = 0.1
+#: Buckets of a model that are added up in one round.
+MOST_FOLDED = 5_000
+
+
+@dataclass(slots=True)
+class MetricHistory:
+    """``keep`` samples of each metric stay raw; more are counted from the last look on."""
+
+    keep: int = 2_000
+    ages: Ages = field(default_factory=Ages)
+    _since: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _newest: dict[str, float] = field(default_factory=dict)
+
+    def open(self, db: sqlite3.Connection) -> None:
+        """Look at every metric once."""
+        self._newest = metric_buckets_table.newest(db)
+        for model, name, n, newest in metrics_table.sizes(db):
+            self._since[model, name] = n
+            self._newest[model] = max(self._newest.get(model, 0.0), newest)
+
+    def note(self, records: Sequence[Metric]) -> None:
+        """Samples that were stored, or are about to be."""
+        for record in records:
+            self._since[record.model, record.name] += 1
+            self._newest[record.model] = max(self._newest.get(record.model, 0.0), record.time)
+
+    def fold(self, db: sqlite3.Connection) -> None:
+        """Move samples beyond ``keep`` into buckets, old buckets into wider ones, and drop what is too old."""
+        due = [key for key, n in self._since.items() if n > self.keep * SLACK]
+        for model, name in due:
+            self._samples(db, model, name)
+            self._since[model, name] = 0
+        for model in {model for model, _ in due}:
+            edges = self.ages.edges(self._newest[model])
+            for width, before in coarse(edges):
+                self._widen(db, model, width, before)
+            for width in (MINUTE, HOUR, DAY):
+                gone = metric_buckets_table.older(db, model, width, edges[2], MOST_FOLDED)
+                metric_buckets_table.delete(db, [bucket for bucket, _ in gone])
+
+    def _samples(self, db: sqlite3.Connection, model: str, name: str) -> None:
+        """In order of arrival the oldest leave; each goes where its time belongs."""
+        old = metrics_table.take(db, model, name, self.keep)
+        if not old:
+            return
+        widths, starts = self.ages.bucket(np.array([time for time, _ in old]), self._newest[model])
+        parts: dict[tuple[int, int], list[tuple[float, float]]] = {}
+        for width, start, sample in zip(widths.tolist(), starts.tolist(), old, strict=True):
+            parts.setdefault((width, start), []).append(sample)
+        for (width, start), samples in parts.items():
+            metric_buckets_table.add(db, MetricBucket(model, name, width, start), added(samples))
+
+    def _widen(self, db: sqlite3.Connection, model: str, width: int, before: int) -> None:
+        old = metric_buckets_table.older(db, model, width, before, MOST_FOLDED)
+        for bucket, summed in old:
+            target = wider(width)
+            place = bucket._replace(width=target, start=bucket.start // target * target)
+            metric_buckets_table.add(db, place, summed)
+        metric_buckets_table.delete(db, [bucket for bucket, _ in old])
