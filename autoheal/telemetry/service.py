@@ -129,7 +129,7 @@ class Telemetry:
             rows = store.rings[model].rows()
             as_of = store.horizon(to_unix(now))
             kept = store.kept.share(model, float(rows.arrived[0])) if len(rows) else 1.0
-            metrics = {n: np.array(s, np.float64) for (m, n), s in store.series.items() if m == model}
+            metrics = {n: np.array(s, np.float64) for n, s in store.series.get(model, {}).items()}
         return View(
             spec=self._models[model],
             champion=champion,

@@ -56,7 +56,8 @@ class Store:
     limits: Limits
     lock: threading.Lock = field(default_factory=threading.Lock)
     rings: dict[ModelName, Ring] = field(default_factory=dict)
-    series: dict[tuple[ModelName, str], deque[tuple[float, float]]] = field(default_factory=dict)
+    #: Newest samples (time, value) of each model's service metrics, by name.
+    series: dict[ModelName, dict[str, deque[tuple[float, float]]]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
     writing: Writing = field(default_factory=Writing)
     kept: Kept = field(default_factory=Kept)
@@ -77,7 +78,7 @@ class Store:
         self._waiting = outcomes_table.count(self._db)
         for model, name in metrics_table.names(self._db):
             samples = metrics_table.newest(self._db, model, name, self.limits.metric_samples)
-            self.series[ModelName(model), name] = deque(samples, maxlen=self.limits.metric_samples)
+            self._samples(ModelName(model), name).extend(samples)
 
     def close(self) -> None:
         if self._db is not None:
@@ -170,10 +171,12 @@ class Store:
                 if (ring := self.rings.get(label.model)) is not None:
                     ring.label(label.row.seq, label.label, label.row.labelled)
             for metric in done.metrics:
-                key = (metric.model, metric.name)
-                samples = self.series.setdefault(key, deque(maxlen=self.limits.metric_samples))
-                samples.append((metric.time, metric.value))
+                self._samples(metric.model, metric.name).append((metric.time, metric.value))
             self._in_flight = None
+
+    def _samples(self, model: ModelName, name: str) -> deque[tuple[float, float]]:
+        by_name = self.series.setdefault(model, {})
+        return by_name.setdefault(name, deque(maxlen=self.limits.metric_samples))
 
     def _stamp(self) -> float:
         """The arrival of a batch; never before an earlier one, whatever the machine's clock does."""
