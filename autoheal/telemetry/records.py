@@ -123,7 +123,7 @@ def parse_rows(rows: Sequence[object], tasks: Mapping[ModelName, Task]) -> list[
 def parse_body(body: bytes, tasks: Mapping[ModelName, Task], *, lines: bool = False) -> Sequence[Record]:
     """Records of a JSON document (one record, a list, or ``{"records": [...]}``) or of NDJSON ``lines``."""
     if lines:
-        from autoheal.telemetry.packed import pack  # noqa: PLC0415 - it gives records, and needs their limits
+        from autoheal.telemetry.pack import pack  # noqa: PLC0415 - it gives records, and needs their limits
 
         packed = pack(body, tasks)
         if packed is not None:

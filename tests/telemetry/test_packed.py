@@ -17,11 +17,12 @@ from autoheal.clock import VirtualClock
 from autoheal.domain.names import Version
 from autoheal.telemetry import Counts, Refusal, Telemetry, parse_body, parse_rows
 from autoheal.telemetry.id_index import hashes
-from autoheal.telemetry.packed import LEAST, Packed, pack
+from autoheal.telemetry.pack import LEAST, pack
+from autoheal.telemetry.packed import Packed
 
 Opened = Callable[..., Awaitable[Telemetry]]
 LATE = datetime(2027, 1, 1, tzinfo=UTC)
-N = LEAST + 50
+N = 306
 
 
 def rows(make: Any, model: str = "bike", first: int = 0, **rest: Any) -> list[dict[str, Any]]:
@@ -49,6 +50,10 @@ ODD: Any = st.sampled_from(
         {"features": {"temp": True, "season": True}}, {"features": {"temp": 2, "season": "x" * 1001}},
         {"features": {"temp": [1], "season": "a"}}, {"features": {"temp": 1.0, "other": "a"}}, {"features": [1, 2]},
         {"features": {"season": "b", "temp": 1.0}}, {"features": {"temp": 10**400, "season": ""}},
+        {"time": "2011-07-01T02:00:00.5+02:00"}, {"time": "2011-07-01"}, {"time": "soon"}, {"by": "champion"},
+        {"error": None}, {"time": None}, {"latency_ms": None}, {"id": None}, {"prediction": 2**63}, {"prediction": ""},
+        {"features": {"temp": 2**60 + 1, "season": "é" * 1000}}, {"features": {"temp": None, "season": None}},
+        {"features": {"temp": 1e308, "season": "2011"}}, {"features": {}, "prediction": 0}, {"features": None},
     ]
 )  # fmt: skip
 
@@ -80,6 +85,60 @@ def test_what_the_fast_way_takes_is_what_the_exact_way_says(
     assert kinds(found) == kinds(want)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(
+    every=st.sampled_from(
+        [
+            {"time": "2011-07-01T00:00:00Z"}, {"prediction": "yes"}, {"prediction": True}, {"by": "champion", "error": None},
+            {"score": None}, {"more": 1}, {"features": {"temp": True, "season": None}}, {"features": {"a b": 1, "": "x"}},
+            {"features": {"temp": 2}}, {"features": {"season": "a"}}, {"latency_ms": 4}, {"version": "é"},
+        ]
+    ),
+    odd=ODD,
+    place=st.sampled_from([None, 0, 1, N - 1]),
+)  # fmt: skip
+def test_rows_that_are_all_unusual_in_one_way(
+    every: dict[str, Any], odd: dict[str, Any], place: int | None, make: Any
+) -> None:
+    records = [row | every for row in rows(make, "loans")]
+    if place is not None:
+        records[place] |= odd
+    try:
+        body = lines(records)
+    except TypeError:
+        return
+    fast, exact = outcome(body, make), outcome(body + b"\n\n", make)
+    assert fast == exact
+
+
+def outcome(body: bytes, make: Any) -> Any:
+    """What a batch gives, or why it is refused; an empty line sends it the exact way."""
+    try:
+        found = parse_body(body, make.tasks, lines=True)
+    except Refusal as refusal:
+        return (refusal.reason, refusal.row, refusal.field)
+    assert isinstance(found, list) or not body.endswith(b"\n\n")
+    return (list(found), kinds(list(found)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"id":"r5"', b'"id":\n"r5"'), (b"}\n{", b"} {"), (b"}\n{", b"}{"), (b"}\n{", b"}\r\n{"), (b"}\n{", b"}\n\n{"),
+        (b"}\n{", b"}\n [] {"), (b'"kind"', b'"\\ud800":1,"kind"'), (b"prediction", b"pred\xffiction"), (b'"id":"r5"', b'"id":"r5","id":"r6"'),
+        (b'{"temp":', b'{"temp":NaN,"temp":'), (b'{"temp":', b'{"temp":'), (b"}\n{", b"},\n{"),
+    ],
+)  # fmt: skip
+def test_bytes_that_are_not_plainly_lines(old: bytes, new: bytes, make: Any) -> None:
+    """One defect, also several that make the numbers of lines and of records agree."""
+    body = lines(rows(make))
+    for changed in (
+        body.replace(old, new, 1),
+        body.replace(old, new, 1).replace(b',"model"', b',\n"model"', 1),
+    ):
+        assert outcome(changed, make) == outcome(changed + b"\n\n", make)
+
+
 def kinds(records: list[Any]) -> list[dict[str, type]]:
     """1.0 equals True, but is not the same."""
     return [{name: type(value) for name, value in record.features.items()} for record in records]
@@ -90,7 +149,7 @@ def test_the_usual_batch_is_packed_and_a_small_or_broken_one_is_not(make: Any) -
     assert isinstance(packed, Packed)
     assert len(packed) == N
     assert packed[-1].id == f"r{N - 1}"  # type: ignore[union-attr]
-    assert pack(lines(rows(make)[:100]), make.tasks) is None
+    assert pack(lines(rows(make)[: LEAST - 1]), make.tasks) is None
     assert pack(lines(rows(make)) + b"\n{", make.tasks) is None
     assert pack(lines(rows(make)) + b"\n", make.tasks) is not None
 
