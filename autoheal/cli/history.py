@@ -3,8 +3,9 @@
     autoheal history bike --since 30d --out bike.parquet
     autoheal history --since 7d > all.csv
 
-Reads the state folder of the settings, with or without a running daemon. One record a bucket and subject (a feature, `answers`, or `metric/NAME`); counts are JSON. Features marked sensitive give counts by cell only, nothing raw. Exit status 2 when there is
-nothing to read or the options cannot be used.
+Reads the state folder of the settings, with or without a running daemon. One record a bucket and subject (a feature,
+`answers`, or `metric/NAME`); counts are JSON. Features marked sensitive give counts by cell only, nothing raw. Exit
+status 2 when there is nothing to read or the options cannot be used.
 """
 
 from __future__ import annotations

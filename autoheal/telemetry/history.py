@@ -7,17 +7,20 @@ which grid most of its rows are on, and how many rows it left out.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
 from autoheal.telemetry import metric_buckets_table, metrics_table, summaries_table
+from autoheal.telemetry.ages import DAY
+from autoheal.telemetry.facts import Fact, Yardstick, check_step, facts_of, metric_facts
 from autoheal.telemetry.metric_sum import MetricSum, added
 from autoheal.telemetry.sample import sample
 from autoheal.telemetry.schema import connect
@@ -129,6 +132,34 @@ class History:
                 for name, time, value in metrics_table.between(self._db, model, *span, metric)
             ]
         return sorted(found, key=lambda point: (point.metric, point.start, point.seconds))
+
+    def facts(
+        self,
+        spec: ModelSpec,
+        references: Yardstick,
+        since: datetime,
+        until: datetime,
+        step: timedelta,
+        *,
+        slice_: str = "",
+    ) -> Iterator[Fact]:
+        """What the monitors would have measured in each step of [since, until), in order of time: the input of a
+        backtest. See ``telemetry.facts``; ValueError for a step that is no whole part of an hour or day, or whole days."""
+        seconds = check_step(step)
+        at, end, size = to_unix(since), to_unix(until), max(seconds, DAY)
+        while at < end:
+            upto = min((at // size + 1) * size, end)
+            span = from_unix(at), from_unix(upto)
+            yield from facts_of(spec, references, self.buckets(spec.name, *span, slice_=slice_), seconds)
+            if not slice_:
+                yield from self._service(spec.name, *span, seconds)
+            at = upto
+
+    def _service(self, model: ModelName, since: datetime, until: datetime, step: int) -> Iterator[Fact]:
+        points = self.series(model, None, since, until)
+        for name, mine in itertools.groupby(points, key=lambda point: point.metric):
+            samples = [(to_unix(point.start), point.seconds, point.sum) for point in mine]
+            yield from metric_facts(name, samples, step)
 
     def sample(
         self,

@@ -195,6 +195,24 @@ def total(layout: Layout, summaries: Iterable[Summary]) -> Summary:
     return whole
 
 
+def feature_total(grid: FeatureGrid, summaries: Iterable[Summary]) -> FeatureSummary | None:
+    """One feature over all summaries that were counted on this grid of it, whatever their other grids; None without rows."""
+    parts = []
+    for one in summaries:
+        known = [f for f in one.layout.features if f.name == grid.name]
+        if known == [grid]:
+            parts.append(one.feature(grid.name))
+    if not any(part.present + part.missing for part in parts):
+        return None
+    return FeatureSummary(
+        grid,
+        np.sum([part.counts for part in parts], axis=0),
+        np.sum([part.sums for part in parts], axis=0),
+        min(part.low for part in parts),
+        max(part.high for part in parts),
+    )
+
+
 class _Cells:
     """All rows looked up at once, for many small groups of them."""
 

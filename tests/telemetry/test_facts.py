@@ -1,0 +1,232 @@
+"""What is read off history is what the rows that were there gave, within the stated error: 30 days, most of them gone."""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoheal.domain.names import ModelName, Task
+from autoheal.domain.specs import FeatureSpec, ModelSpec
+from autoheal.monitors.reference import Reference
+from autoheal.monitors.scores import Answers, measure
+from autoheal.stats import psi
+from autoheal.telemetry import (
+    Metric,
+    Outcome,
+    Prediction,
+    Telemetry,
+    build_performance,
+    build_reference,
+    load_reference,
+)
+from autoheal.telemetry.ages import Ages
+from autoheal.telemetry.facts import Fact, check_step
+from autoheal.telemetry.grid import layout
+from autoheal.telemetry.ring import Ring
+from autoheal.telemetry.scored import scores_of
+from autoheal.telemetry.summary import Judged, empty, total
+from autoheal.telemetry.values import from_unix
+
+Opened = Callable[..., Awaitable[Telemetry]]
+DAYS, AN_HOUR = 30, 24
+#: Days without a row.
+GAP = range(10, 12)
+
+
+def bike_reference(make: Any) -> Reference:
+    rng = np.random.default_rng(1)
+    temp = rng.normal(50.0, 20.0, 3_000)
+    columns = {"temp": temp.tolist(), "season": ["ab"[i % 2] for i in range(3_000)]}
+    performance = build_performance(Task.REGRESSION, temp.tolist(), (temp + rng.normal(0, 5, 3_000)).tolist())
+    return load_reference(build_reference(make.bike.features, columns, performance))
+
+
+@dataclass(slots=True)
+class Month:
+    """Rows of 30 days as they were sent."""
+
+    rows: list[Prediction] = field(default_factory=list)
+    labels: dict[str, float] = field(default_factory=dict)
+    latency: list[Metric] = field(default_factory=list)
+
+    def between(self, since: datetime, until: datetime) -> list[Prediction]:
+        first, last = (
+            bisect_left(self.rows, when.timestamp(), key=attrgetter("time")) for when in (since, until)
+        )
+        return self.rows[first:last]
+
+
+async def month(telemetry: Telemetry, make: Any) -> Month:
+    """Rows hour by hour that drift and get worse from the middle on; labels come two hours late, and some never."""
+    rng = np.random.default_rng(2)
+    sent, waiting = Month(), []
+    for hour in range(DAYS * 24):
+        if hour // 24 in GAP:
+            continue
+        at = make.start + 3_600.0 * hour
+        drift = max(hour / 24 - 15.0, 0.0)
+        batch: list[Any] = []
+        for i in range(AN_HOUR):
+            temp = None if rng.random() < 0.03 else float(rng.normal(50.0 + drift, 20.0))
+            said = float(rng.normal(50.0, 20.0))
+            row = Prediction(
+                make.bike.name, "v1", f"{hour}-{i}", at + i * 145.0,
+                {"temp": temp, "season": "abz"[int(rng.integers(0, 2 + (drift > 0)))]}, said,
+                error="late" if rng.random() < 0.02 else None,
+            )  # fmt: skip
+            batch.append(row)
+            if rng.random() < 0.7:
+                sent.labels[row.id] = said + float(rng.normal(0.0, 5.0 + drift))
+                waiting.append((hour + 2, Outcome(row.model, row.id, at + 7_200.0, sent.labels[row.id])))
+        sent.rows += batch
+        sent.latency += [Metric(make.bike.name, "latency_p95_ms", float(rng.lognormal(3, 0.3)), at + i * 600.0) for i in range(6)]  # fmt: skip
+        due = [outcome for when, outcome in waiting if when <= hour]
+        waiting = [(when, outcome) for when, outcome in waiting if when > hour]
+        await telemetry.ingest([*batch, *due, *sent.latency[-6:]])
+    await telemetry.ingest([outcome for _, outcome in waiting])
+    return sent
+
+
+def facts(telemetry: Telemetry, make: Any, reference: Reference, step: timedelta) -> list[Fact]:
+    history = telemetry.history()
+    start = from_unix(make.start)
+    span = (start, start + timedelta(days=DAYS))
+    found = list(history.facts(make.bike, {"v1": reference}.get, *span, step))
+    history.close()
+    return found
+
+
+def check(found: Iterable[Fact], sent: Month, make: Any, reference: Reference) -> None:
+    """Each fact against the raw rows of its stretch."""
+    for fact in found:
+        rows = sent.between(fact.since, fact.until)
+        if fact.path.startswith("serving/latency"):
+            values = [
+                m.value for m in sent.latency if fact.since.timestamp() <= m.time < fact.until.timestamp()
+            ]
+            assert (fact.n, fact.version) == (len(values), "")
+            assert fact.more["mean"] == pytest.approx(np.mean(values))
+            assert (fact.more["low"], fact.more["high"]) == (min(values), max(values))
+            assert abs(fact.value - np.quantile(values, 0.5, method="lower")) <= fact.error
+            continue
+        assert rows, fact
+        monitor, subject, *rule = fact.path.split("/")
+        if monitor == "performance":
+            own = [row for row in rows if row.error is None and row.id in sent.labels]
+            off = np.array([sent.labels[row.id] - float(row.prediction or 0.0) for row in own])
+            exact = np.abs(off).mean() if subject == "mae" else np.sqrt((off**2).mean())
+            assert fact.n == len(own)
+            assert abs(fact.value - exact) <= fact.error + 1e-9
+            assert fact.error < 0.001 * exact
+            assert fact.reference == reference.performance[subject].value
+            assert fact.known_at == fact.until + make.bike.label_lag
+        elif monitor == "serving":
+            said = {"rows_per_s": len(rows) / (fact.until - fact.since).total_seconds(), "stand_in": 0.0}
+            said["failed"] = sum(row.error is not None for row in rows) / len(rows)
+            assert (fact.value, fact.n) == (pytest.approx(said[subject]), len(rows))
+        elif rule == ["missing"]:
+            assert fact.value == sum(row.features[subject] is None for row in rows) / len(rows)
+        elif monitor == "data_drift":
+            assert fact.n == len(rows)
+            ring = Ring(make.bike, 100_000)
+            ring.append(range(1, len(rows) + 1), rows, 0.0)
+            known = reference.features[subject]
+            raw = ring.rows().features[subject]
+            assert fact.value == pytest.approx(psi.psi(known.counts, known.tally(raw)), abs=1e-12)
+
+
+async def test_thirty_days_of_facts_are_those_of_the_rows(opened: Opened, make: Any, tmp_path: Path) -> None:
+    reference = bike_reference(make)
+    telemetry = await opened(rows=2_000, metric_samples=200)
+    telemetry.view(make.bike.name, champion="v1", since=None, reference=reference, now=from_unix(make.start))  # type: ignore[arg-type]
+    sent = await month(telemetry, make)
+    db = sqlite3.connect(tmp_path / "telemetry.db")
+    assert db.execute("SELECT count(*) FROM predictions").fetchone()[0] < len(sent.rows) * 0.6
+    assert {w for (w,) in db.execute("SELECT DISTINCT width FROM summaries")} == {60, 3_600}
+    db.close()
+    hourly = facts(telemetry, make, reference, timedelta(hours=1))
+    check(hourly, sent, make, reference)
+    drift = [fact for fact in hourly if fact.path == "data_drift/temp"]
+    assert len(drift) == (DAYS - len(GAP)) * 24, "every hour that had rows, and no other"
+    days = {int((fact.since - from_unix(make.start)).days) for fact in hourly}
+    assert days == set(range(DAYS)) - set(GAP)
+    assert {fact.path for fact in hourly} == {
+        "data_drift/temp", "data_drift/season", "data_quality/temp/missing", "data_quality/temp/range",
+        "data_quality/season/missing", "data_quality/season/category", "performance/mae", "performance/rmse",
+        "serving/rows_per_s", "serving/failed", "serving/stand_in", "serving/latency_p95_ms",
+    }  # fmt: skip
+    daily = facts(telemetry, make, reference, timedelta(days=2))
+    check(daily, sent, make, reference)
+    values = [fact.value for fact in daily if fact.path == "data_drift/temp"]
+    assert values[-1] > 2.0 * max(values[:5]), "the drift is seen"
+    assert sum(fact.n for fact in daily if fact.path == "serving/failed") == len(sent.rows)
+
+
+async def test_where_hours_have_become_days_stretches_are_days(opened: Opened, make: Any) -> None:
+    reference = bike_reference(make)
+    ages = Ages(minutes=3_600, hours=5 * 86_400, days=90 * 86_400)
+    telemetry = await opened(rows=2_000, metric_samples=200, ages=ages)
+    telemetry.view(make.bike.name, champion="v1", since=None, reference=reference, now=from_unix(make.start))  # type: ignore[arg-type]
+    sent = await month(telemetry, make)
+    found = facts(telemetry, make, reference, timedelta(minutes=20))
+    check([fact for fact in found if not fact.path.startswith("serving/lat")], sent, make, reference)
+    widths = {fact.until - fact.since for fact in found if fact.path == "serving/failed"}
+    assert widths == {timedelta(minutes=20), timedelta(hours=1), timedelta(days=1)}
+    counted = sum(fact.n for fact in found if fact.path == "serving/failed")
+    assert counted == len(sent.rows), "each row is in one stretch"
+
+
+@pytest.mark.parametrize(("step", "fine"), [(60, True), (1_200, True), (21_600, True), (172_800, True),
+                                            (0, False), (90, False), (5_400, False), (18_000 * 5, False), (0.5, False)])  # fmt: skip
+def test_a_step_is_one_that_buckets_add_up_to(step: float, fine: bool) -> None:
+    if fine:
+        assert check_step(timedelta(seconds=step)) == step
+    else:
+        with pytest.raises(ValueError, match="a step is"):
+            check_step(timedelta(seconds=step))
+
+
+SPEC = ModelSpec(ModelName("loans"), Task.CLASSIFICATION, features=(FeatureSpec("amount", "numeric"),))
+LOANS = load_reference(
+    build_reference(
+        SPEC.features,
+        {"amount": [float(i) for i in range(400)]},
+        build_performance(Task.CLASSIFICATION, [0, 1] * 200, [0, 1, 1, 0] * 100, [0.1, 0.9] * 200),
+    )
+)
+ANSWER = st.tuples(st.integers(0, 1), st.integers(0, 1), st.floats(0, 1))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(ANSWER, min_size=2, max_size=40), st.integers(0, 40))
+def test_scores_are_within_their_error(answers: list[tuple[int, int, float]], cut: int) -> None:
+    made = layout(SPEC, LOANS)
+    parts = [empty(made), empty(made)]
+    for i, (truth, said, score) in enumerate(answers):
+        parts[i >= cut].answers.judge(Judged(str(truth), str(said), score), made)
+    truth, said, score = (np.array(column, np.float64) for column in zip(*answers, strict=True))
+    raw = Answers(said, truth, score, positive=1)
+    found = {one.metric: one for one in scores_of(parts)}
+    assert list(scores_of([total(made, parts)])) == list(found.values())
+    for metric in ("accuracy", "f1", "brier", "auc"):
+        exact = measure(metric, raw)  # type: ignore[arg-type]
+        assert (exact is None) == (metric not in found), metric
+        if exact is not None:
+            assert abs(found[metric].value - exact.value) <= found[metric].error + 1e-12, metric  # type: ignore[index]
+            assert found[metric].n == exact.n  # type: ignore[index]
+    assert found["accuracy"].error == 0.0
+
+
+def test_no_labels_no_score() -> None:
+    assert list(scores_of([empty(layout(SPEC, LOANS))])) == []
