@@ -41,6 +41,9 @@ STATUS: Final[Mapping[str, int]] = {
 }
 LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 JSON: Final = frozenset({"application/json", ""})
+UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
+#: What some senders write before UTF-8; it is no part of the document.
+BOM: Final = b"\xef\xbb\xbf"
 
 Models = Callable[[], Mapping[ModelName, Task]]
 
@@ -135,11 +138,16 @@ async def _read(
 
 
 def _media(request: Request) -> str:
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media, _, rest = request.headers.get("content-type", "").partition(";")
+    media = media.strip().lower()
     if media not in LINES | JSON:
         raise Refusal(
             "media_type", f"{media[:80]!r} is not read here: send application/json or application/x-ndjson"
         )
+    for name, _, value in (one.partition("=") for one in rest.split(";")):
+        charset = value.strip().strip('"').lower()
+        if name.strip().lower() == "charset" and charset not in UTF_8:
+            raise Refusal("media_type", f"charset {charset[:40]!r} is not read here: send UTF-8")
     return media
 
 
@@ -147,20 +155,45 @@ async def _body(request: Request) -> bytes:
     packing = request.headers.get("content-encoding", "identity").strip().lower()
     if packing not in {"identity", "gzip"}:
         raise Refusal("media_type", f"content-encoding {packing[:40]!r} is not read here: send gzip or none")
-    unpack = zlib.decompressobj(31) if packing == "gzip" else None
-    size, parts = 0, []
+    unpack = Gunzip() if packing == "gzip" else None
+    read, size, parts = 0, 0, []
     async for piece in request.stream():
-        try:
-            part = unpack.decompress(piece, LARGEST - size + 1) if unpack else piece
-        except zlib.error as error:
-            raise Refusal("not_json", f"the gzip body is broken: {error}") from None
+        read += len(piece)
+        part = unpack.take(piece, LARGEST - size + 1) if unpack else piece
         size += len(part)
-        if size > LARGEST:
+        if max(size, read) > LARGEST:  # also as it is sent: empty members cost time and give nothing
             raise Refusal("too_large", f"a body may have {LARGEST >> 20} MiB (unpacked)")
         parts.append(part)
-    if unpack and not unpack.eof:
+    if unpack and not unpack.whole:
         raise Refusal("not_json", "the gzip body ends too early")
-    return b"".join(parts)
+    return b"".join(parts).removeprefix(BOM)
+
+
+class Gunzip:
+    """Unpacks a body piece by piece. A gzip body may have several members, one after the other (``pigz`` and ``cat``
+    make such): all of them are the body, and what is no member is an error, never left away."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(31)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the last member has come to its end."""
+        return self._member.eof
+
+    def take(self, piece: bytes, most: int) -> bytes:
+        """At least what is in a piece, or ``most`` bytes of it (above 0): then there is more than is wanted."""
+        parts = []
+        try:
+            while piece and most > 0:
+                if self._member.eof:
+                    self._member = zlib.decompressobj(31)
+                parts.append(self._member.decompress(piece, most))
+                most -= len(parts[-1])
+                piece = self._member.unused_data
+        except zlib.error as error:
+            raise Refusal("not_json", f"the gzip body is broken: {error}") from None
+        return b"".join(parts)
 
 
 def _refuse(refusal: Refusal) -> Response:

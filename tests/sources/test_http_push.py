@@ -102,6 +102,36 @@ async def test_a_gzip_bomb_and_broken_gzip_are_refused(http: AsyncClient) -> Non
     assert (await post(http, b"[]", **{"content-encoding": "br"}))[0] == 415
 
 
+async def test_every_member_of_a_gzip_body_is_read(http: AsyncClient) -> None:
+    """``cat a.gz b.gz`` is a gzip file: what came after its first member must not be acknowledged and thrown away."""
+    parts = [gzip.compress(orjson.dumps(prediction(i)) + b"\n") for i in range(3)]
+    lines, packed = "application/x-ndjson", {"content-encoding": "gzip"}
+    status, said = await post(http, b"".join(parts), lines, **packed)
+    assert (status, said["accepted"]) == (202, 3)
+
+    async def bit_by_bit() -> AsyncIterator[bytes]:
+        for byte in b"".join(parts):
+            yield bytes([byte])
+
+    answer = await http.post("/v1/telemetry", content=bit_by_bit(), headers={"content-type": lines} | packed)
+    assert (answer.status_code, answer.json()["duplicates"]) == (202, 3)
+    assert (await post(http, parts[0] + b"rubbish", lines, **packed))[0] == 400
+    assert (await post(http, parts[0] + parts[1][:-4], lines, **packed))[0] == 400
+    bomb = parts[0] + gzip.compress(b" " * (LARGEST + 1))
+    assert (await post(http, bomb, lines, **packed))[0] == 413
+    empty = gzip.compress(b"") * (LARGEST // 20 + 1)
+    assert (await post(http, empty, lines, **packed))[0] == 413
+
+
+async def test_texts_are_utf_8_with_or_without_its_mark(http: AsyncClient) -> None:
+    body = orjson.dumps(prediction(1))
+    for media in ("application/json; charset=UTF-8", 'application/x-ndjson; charset="utf-8"'):
+        assert (await post(http, b"\xef\xbb\xbf" + body, media))[0] == 202
+    status, said = await post(http, body, "application/json; charset=iso-8859-1")
+    assert (status, "UTF-8" in said["error"]) == (415, True)
+    assert (await post(http, b'\xff\xfe"', "application/json"))[0] == 400
+
+
 async def test_a_full_store_asks_to_come_back(serve: Callable[[FastAPI], Awaitable[str]], sink: Any) -> None:
     app = FastAPI()
     app.include_router(telemetry_router(sink, lambda: {SPEC.name: SPEC.task}))
