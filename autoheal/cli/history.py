@@ -2,6 +2,7 @@
 
     autoheal history bike --since 30d --out bike.parquet
     autoheal history --since 7d > all.csv
+    autoheal history shop --slice 'region=*'
 
 Reads the state folder of the settings, with or without a running daemon. One record a bucket and subject (a feature,
 `answers`, or `metric/NAME`); counts are JSON. Features marked sensitive give counts by cell only, nothing raw. Exit
@@ -30,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--since", metavar="AGE", default="30d", help="from so long before --until (30d)")
     parser.add_argument("--until", metavar="TIME", default="", help="ISO 8601 with an offset (default: now)")
+    parser.add_argument(
+        "--slice", metavar="GLOB", help="only slices of these names; '' for all rows together (default: all)"
+    )
     parser.add_argument(
         "--out", metavar="FILE", default="", help="a .csv or .parquet file (default: CSV to stdout)"
     )
@@ -60,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             f"no model is called {unknown[0]!r}" if unknown else f"{path}: there is no telemetry"
         )
     chosen = {name: spec for name, spec in models.items() if not args.models or name in args.models}
-    return _write(export(path, chosen, since, until), args.out)
+    return _write(export(path, chosen, since, until, args.slice), args.out)
 
 
 def _now() -> datetime:

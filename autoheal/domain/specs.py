@@ -31,6 +31,18 @@ class FeatureSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SliceSpec:
+    """A column by which rows are told apart: a category by its ``levels`` (none given: the ``most`` frequent ones of the
+    reference, else the first to come), a number by increasing edges ``bins``, upper ends included."""
+
+    feature: str
+    bins: tuple[float, ...] = ()
+    levels: tuple[str, ...] = ()
+    most: int = 10
+    position: Position = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorSpec:
     """One monitor of a model; ``options`` were checked against the monitor's own schema at load.
 
@@ -60,6 +72,7 @@ class ModelSpec:
     fallback: str = ""
     label_lag: timedelta = timedelta(0)
     position: Position = NOWHERE
+    slices: tuple[SliceSpec, ...] = ()
 
     @property
     def upstreams(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from autoheal.monitors.reference_parts import Joint, Output
 from autoheal.monitors.rows import Column
+from autoheal.monitors.slicing import Cut
 from autoheal.stats.categorical import MISSING, Levels
 from autoheal.stats.reference_bins import ReferenceBins
 
@@ -95,8 +96,27 @@ class LossBaseline:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SlicePart:
+    """One slice: ``rows`` of the training data with their ``features`` on the bins of the whole, and the ``performance``
+    and ``loss`` of the held-out rows in it (empty and None where these were too few)."""
+
+    rows: int
+    features: Mapping[str, FeatureReference] = field(default_factory=dict)
+    performance: Mapping[str, Baseline] = field(default_factory=dict)
+    loss: LossBaseline | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlicedReference:
+    """How one column was cut, and its slices by name; those of which there were too few rows are not among them."""
+
+    cut: Cut
+    parts: Mapping[str, SlicePart]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """All of it. ``positive`` is the class that scores and F1 are about ("" for none)."""
+    """All of it; ``slices`` by feature. ``positive`` is the class that scores and F1 are about ("" for none)."""
 
     rows: int
     features: Mapping[str, FeatureReference]
@@ -107,6 +127,7 @@ class Reference:
     positive: str = ""
     output: Output | None = None
     joint: Joint | None = None
+    slices: Mapping[str, SlicedReference] = field(default_factory=dict)
 
 
 def number_level(value: float) -> str:

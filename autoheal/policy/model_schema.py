@@ -19,6 +19,7 @@ from autoheal.domain.names import ModelName, Task
 from autoheal.domain.reason import Position
 from autoheal.domain.specs import FeatureSpec, ModelSpec, MonitorSpec
 from autoheal.policy.fields import Name, Part, refuse
+from autoheal.policy.slices_schema import SlicePart, slice_specs
 from autoheal.policy.yaml_source import Document, Path
 
 #: Options that every monitor has; the rest is the monitor's own.
@@ -85,6 +86,9 @@ class ModelBody(Part):
     pipeline: str = ""
     fallback: str = ""
     label_lag: Duration = timedelta(0)
+    slices: list[SlicePart] = Field(
+        default_factory=list, description="slices: features by whose values rows are told apart"
+    )
 
 
 class ModelPart(ModelBody):
@@ -107,6 +111,7 @@ def model_spec(part: ModelBody, document: Document, at: Path = ()) -> ModelSpec:
         fallback=part.fallback,
         label_lag=part.label_lag,
         position=document.at(*at),
+        slices=slice_specs(part.slices, document, at),
     )
 
 

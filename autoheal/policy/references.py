@@ -17,6 +17,7 @@ from autoheal.policy.explain import check_options, did_you_mean, problem, warnin
 from autoheal.policy.expressions_at import check_condition
 from autoheal.policy.known import Known
 from autoheal.policy.model_schema import monitor_position
+from autoheal.policy.slices_schema import slice_problems
 from autoheal.policy.vocabulary import GIVEN
 from autoheal.policy.yaml_source import Document, Path
 
@@ -51,7 +52,7 @@ def is_pattern(text: str) -> bool:
 
 
 def model_problems(model: ModelSpec, document: Document, known: Known, at: Path = ()) -> Iterator[Problem]:
-    """Monitors with their options, and the pipeline; ``at`` is where the model stands in the document."""
+    """Monitors with their options, slices, and the pipeline; ``at`` is where the model stands in the document."""
     for monitor in model.monitors:
         where = monitor_position(document, monitor.kind, at)
         if monitor.kind not in known.monitors:
@@ -62,6 +63,7 @@ def model_problems(model: ModelSpec, document: Document, known: Known, at: Path 
         options = known.monitors[monitor.kind]
         if options is not None:
             yield from check_options(document, options, monitor.options, (*at, "monitors", monitor.kind))
+    yield from slice_problems(model, document, at)
     if model.pipeline and known.pipelines is not None and model.pipeline not in known.pipelines:
         hint = did_you_mean(
             model.pipeline, known.pipelines, "" if known.pipelines else "no pipeline is configured"

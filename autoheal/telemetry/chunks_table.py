@@ -94,7 +94,8 @@ def label(db: sqlite3.Connection, chunk: Chunk, seq: int, outcome: Outcome, at: 
     record = rows.row(i)
     before = None if row is None else row[0]
     return Joined(
-        seq, how, before, record.version, record.time, record.prediction, record.score, True, at, "{}"
+        seq, how, before, record.version, record.time, record.prediction, record.score, True, at,
+        record.features,
     )  # fmt: skip
 
 

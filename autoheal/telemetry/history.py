@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -177,16 +178,19 @@ class History:
 
 
 def export(
-    path: Path, specs: dict[ModelName, ModelSpec], since: datetime, until: datetime
+    path: Path, specs: dict[ModelName, ModelSpec], since: datetime, until: datetime, slice_: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """One record a bucket and subject (a feature, ``answers``, or ``metric/NAME``), as COLUMNS; nothing raw of sensitive features."""
+    """One record a bucket and subject (a feature, ``answers``, or ``metric/NAME``), as COLUMNS; nothing raw of sensitive
+    features. ``slice_``: only slices that this pattern fits, like ``region=*``; metrics belong to the whole, ""."""
     history = History(path)
     try:
         for model, spec in specs.items():
             hidden = {f.name for f in spec.features if f.sensitive}
             for bucket, summary in history.buckets(model, since, until, slice_=None):
-                yield from records(bucket, summary, hidden)
-            yield from (_metric(model, point) for point in history.series(model, None, since, until))
+                if slice_ is None or fnmatchcase(bucket.slice, slice_):
+                    yield from records(bucket, summary, hidden)
+            if slice_ is None or fnmatchcase("", slice_):
+                yield from (_metric(model, point) for point in history.series(model, None, since, until))
     finally:
         history.close()
 

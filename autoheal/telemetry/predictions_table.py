@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -48,7 +48,7 @@ def insert(db: sqlite3.Connection, first: int, arrived: float, records: Sequence
 class Joined(NamedTuple):
     """A row that an outcome met: its number, how ("new", "same", "corrected"), the label before, and what it said.
 
-    ``own`` tells an answer of the version itself from a stand-in's or none; ``features`` are JSON.
+    ``own`` tells an answer of the version itself from a stand-in's or none; ``features`` are JSON, or as they are.
     """
 
     seq: int
@@ -60,7 +60,7 @@ class Joined(NamedTuple):
     score: float | None
     own: bool
     labelled: float
-    features: str
+    features: str | Mapping[str, Scalar]
 
 
 def label(db: sqlite3.Connection, outcome: Outcome, at: float) -> Joined | None:

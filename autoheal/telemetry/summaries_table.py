@@ -103,6 +103,15 @@ def newest(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute("SELECT model, max(start + width) FROM summaries GROUP BY model"))
 
 
+def slices(db: sqlite3.Connection, model: str, head: str) -> list[str]:
+    """Names of slices that begin like this, of which there are buckets."""
+    found = db.execute(
+        "SELECT DISTINCT slice FROM summaries WHERE model = ? AND substr(slice, 1, ?) = ? ORDER BY slice",
+        (model, len(head), head),
+    )
+    return [name for (name,) in found]
+
+
 def keep_layout(db: sqlite3.Connection, model: str, version: str, layout: Layout) -> None:
     """Remember the grid by its digest, and as the one that this version is counted on now."""
     db.execute("INSERT OR IGNORE INTO grids (digest, layout) VALUES (?, ?)", (layout.digest, layout.dumped()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -19,31 +19,29 @@ import numpy as np
 from autoheal.domain.names import Task
 from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
-from autoheal.monitors.rows import Rows
+from autoheal.monitors.rows import Chosen, Ints, Rows
 from autoheal.telemetry import summaries_table
 from autoheal.telemetry.ages import Ages, coarse, wider
-from autoheal.telemetry.grid import Cells, Layout, layout
+from autoheal.telemetry.grid import Layout, layout
 from autoheal.telemetry.join import Labelled
 from autoheal.telemetry.predictions_table import Joined
+from autoheal.telemetry.slices import Slices
 from autoheal.telemetry.summaries_table import Bucket
 from autoheal.telemetry.summary import Judged, Summary, empty, summarise, total
 from autoheal.telemetry.values import class_of
 
 #: Counts of cells held in memory over all buckets: 8 bytes each.
 MOST_CELLS = 4_000_000
-#: Buckets that are added up to wider ones in one round of forgetting, per model.
+#: Buckets that are added up to wider ones in one round of forgetting, per model and slice.
 MOST_FOLDED = 2_000
-
-#: Which slices a row belongs to, by name, with a mask of rows; the empty name is all rows.
-Slicer = Callable[[ModelSpec, Rows], Mapping[str, Cells | slice]]
 
 
 @dataclass(slots=True)
 class Summariser:
-    """``ages`` says how fine history is; ``slicer`` which parts of the rows have a history of their own."""
+    """``ages`` says how fine history is; ``slices`` which parts of the rows have a history of their own."""
 
     ages: Ages = field(default_factory=Ages)
-    slicer: Slicer = lambda spec, rows: {"": slice(None)}  # noqa: ARG005 - the type says what they are
+    slices: Slices = field(default_factory=Slices)
     _layouts: dict[tuple[str, str], Layout] = field(default_factory=dict)
     _latest: dict[str, Layout] = field(default_factory=dict)
     _told: dict[tuple[str, str], Reference] = field(default_factory=dict)
@@ -64,6 +62,7 @@ class Summariser:
         if self._told.get((spec.name, version)) is reference:
             return
         made = layout(spec, reference)
+        self.slices.prefer(spec, reference)
         with self._lock:
             self._told[spec.name, version] = reference
             self._latest[spec.name] = made
@@ -77,14 +76,12 @@ class Summariser:
             return
         newest = max(self._newest.get(spec.name, 0.0), float(rows.time.max()))
         self._newest[spec.name] = newest
-        for name, part in self.slicer(spec, rows).items():
-            chosen = rows if isinstance(part, slice) else rows.take(part)
-            for code in np.unique(chosen.version).tolist():
-                version = rows.versions[code]
-                mine = (
-                    chosen if len(rows.versions) == 1 else chosen.take(np.flatnonzero(chosen.version == code))
-                )
-                self._buckets(db, spec, version, name, mine, newest)
+        cuts = self.slices.cut(db, spec, rows) if spec.slices else ()
+        for code in np.unique(rows.version).tolist():
+            mine: Chosen = slice(None) if len(rows.versions) == 1 else np.flatnonzero(rows.version == code)
+            chosen = rows if isinstance(mine, slice) else rows.take(mine)
+            parts = [(names, codes[mine]) for names, codes in cuts]
+            self._buckets(db, spec, rows.versions[code], chosen, newest, parts)
 
     def labels(self, db: sqlite3.Connection, spec: ModelSpec, found: Iterable[Labelled]) -> None:
         """Count labels in the buckets of their answers; a corrected one takes the old one back.
@@ -96,10 +93,11 @@ class Summariser:
             if not row.own or row.said is None:
                 continue
             width, start = self.ages.bucket(np.array([row.time]), self._newest.get(spec.name, row.time))
-            summary = self._summary(db, spec, row.version, "", int(width[0]), int(start[0]))
-            if row.before is not None:
-                summary.answers.judge(_judged(spec.task, row.before, row), summary.layout, -1)
-            summary.answers.judge(_judged(spec.task, one.label, row), summary.layout)
+            for name in ("", *self.slices.of(db, spec, row.features)) if spec.slices else ("",):
+                summary = self._summary(db, spec, row.version, name, int(width[0]), int(start[0]))
+                if row.before is not None:
+                    summary.answers.judge(_judged(spec.task, row.before, row), summary.layout, -1)
+                summary.answers.judge(_judged(spec.task, one.label, row), summary.layout)
 
     def flush(self, db: sqlite3.Connection) -> None:
         """Write what changed; the last thing before the commit."""
@@ -124,29 +122,42 @@ class Summariser:
     def fold(self, db: sqlite3.Connection) -> None:
         """Add up what got old into wider buckets, and forget what is too old; part of the round of forgetting."""
         for model, newest in self._newest.items():
-            edges = self.ages.edges(newest)
+            edges, most = self.ages.edges(newest), MOST_FOLDED * self.slices.number(model)
             for width, before in coarse(edges):
-                old = summaries_table.finer(db, model, width, before, MOST_FOLDED)
+                old = summaries_table.finer(db, model, width, before, most)
                 _fold(db, old)
                 summaries_table.delete(db, old)
             forgotten = [
                 b
                 for width in (60, 3_600, 86_400)
-                for b in summaries_table.finer(db, model, width, edges[2], MOST_FOLDED)
+                for b in summaries_table.finer(db, model, width, edges[2], most)
             ]
             summaries_table.delete(db, forgotten)
         self._held.clear()
         self._touched.clear()
 
     def _buckets(
-        self, db: sqlite3.Connection, spec: ModelSpec, version: str, slice_: str, rows: Rows, newest: float
+        self,
+        db: sqlite3.Connection,
+        spec: ModelSpec,
+        version: str,
+        rows: Rows,
+        newest: float,
+        cuts: Sequence[tuple[Sequence[str], Ints]],
     ) -> None:
+        """Rows of one version: all of them, and each column's slices in one more pass over the rows."""
         width, start = self.ages.bucket(rows.time, newest)
         # A start belongs to one width only, so that the start alone names the bucket.
         starts, first, group = np.unique(start, return_index=True, return_inverse=True)
         known = self._layout(db, spec, version)
         for i, part in enumerate(summarise(known, rows, group, len(starts))):
-            self._summary(db, spec, version, slice_, int(width[first[i]]), int(starts[i])).add(part)
+            self._summary(db, spec, version, "", int(width[first[i]]), int(starts[i])).add(part)
+        for names, codes in cuts:
+            used, cell = np.unique(codes * len(starts) + group, return_inverse=True)
+            for key, part in zip(used.tolist(), summarise(known, rows, cell, len(used)), strict=True):
+                place, i = divmod(key, len(starts))
+                wide, begin = int(width[first[i]]), int(starts[i])
+                self._summary(db, spec, version, names[place], wide, begin).add(part)
 
     def _summary(
         self, db: sqlite3.Connection, spec: ModelSpec, version: str, slice_: str, width: int, start: int
