@@ -14,9 +14,10 @@ from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock
 from autoheal.daemon.remote_sources import model_of, remote
 from autoheal.daemon.settings import DaemonSettings, LogSettings, WebhookSettings
-from autoheal.daemon.source_settings import Alertmanager, Files, Mqtt, Prometheus, Scrape, Sql
+from autoheal.daemon.source_settings import Alertmanager, Files, Mqtt, Prometheus, Scrape, SourceSettings, Sql
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
+from autoheal.errors import ConfigError, Problem
 from autoheal.notifiers.contract import Notifier
 from autoheal.notifiers.log import LogNotifier
 from autoheal.notifiers.outbox import Outbox
@@ -39,38 +40,42 @@ def sources(settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> 
     """The sources that the settings name. ConfigError for one whose model does not exist or whose map is no map."""
     made: list[Source] = []
     for part in settings.sources:
-        if isinstance(part, Scrape):
-            model_of(part.name, part.model, models)
-            made.append(
-                ScrapeSource(
-                    part.name,
-                    url=part.url,
-                    model=ModelName(part.model),
-                    every=part.every.total_seconds(),
-                    timeout=part.timeout.total_seconds(),
-                    metrics=part.map or None,
-                )
-            )
-        elif isinstance(part, Files):
-            made.append(
-                FilesSource(
-                    part.name,
-                    path=part.path,
-                    spec=model_of(part.name, part.model, models),
-                    holds=part.holds,
-                    state_file=settings.state / f"source-{part.name}.json",
-                    every=part.every.total_seconds(),
-                    columns=part.columns,
-                    format=part.format,
-                )
-            )
-        elif isinstance(part, Alertmanager):
-            made.append(_alertmanager(part, settings, models))
-        elif isinstance(part, Sql | Prometheus | Mqtt):
-            made.append(remote(part, settings, models))
-        else:
-            made.append(HttpPush(part.name, silent=part.silent.total_seconds()))
+        try:
+            made.append(_source(part, settings, models))
+        except ValueError as error:
+            problem = Problem("daemon", 1, 1, f"source {part.name}: {error}", "")
+            raise ConfigError((problem,)) from error
     return tuple(made)
+
+
+def _source(part: SourceSettings, settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> Source:
+    """One of them; ValueError for a map that is none."""
+    if isinstance(part, Scrape):
+        model_of(part.name, part.model, models)
+        return ScrapeSource(
+            part.name,
+            url=part.url,
+            model=ModelName(part.model),
+            every=part.every.total_seconds(),
+            timeout=part.timeout.total_seconds(),
+            metrics=part.map or None,
+        )
+    if isinstance(part, Files):
+        return FilesSource(
+            part.name,
+            path=part.path,
+            spec=model_of(part.name, part.model, models),
+            holds=part.holds,
+            state_file=settings.state / f"source-{part.name}.json",
+            every=part.every.total_seconds(),
+            columns=part.columns,
+            format=part.format,
+        )
+    if isinstance(part, Alertmanager):
+        return _alertmanager(part, settings, models)
+    if isinstance(part, Sql | Prometheus | Mqtt):
+        return remote(part, settings, models)
+    return HttpPush(part.name, silent=part.silent.total_seconds())
 
 
 def _alertmanager(

@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from autoheal.domain.durations import Duration, parse_duration
 
+#: A source's name is part of the name of its state file and of its target ``source:NAME``.
+Name = Annotated[str, Field(pattern=r"^\w[\w.:-]{0,99}$")]
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,7 +26,7 @@ class Strict(BaseModel):
 class HttpPush(Strict):
     """``silent``: the senders are away when nothing was pushed for so long; 0s: never."""
 
-    name: str = "push"
+    name: Name = "push"
     kind: Literal["http_push"]
     silent: Duration = timedelta()
 
@@ -31,7 +34,7 @@ class HttpPush(Strict):
 class Scrape(Strict):
     """``map`` names our metric and the page's: latency_p95_ms, error_rate, requests_per_s."""
 
-    name: str
+    name: Name
     kind: Literal["scrape"]
     url: str
     model: str
@@ -43,7 +46,7 @@ class Scrape(Strict):
 class Files(Strict):
     """CSV, JSON lines and Parquet files by glob; new rows are read as they appear."""
 
-    name: str
+    name: Name
     kind: Literal["files"]
     path: str
     model: str
@@ -66,7 +69,7 @@ class TlsSettings(Strict):
 class Remote(Strict):
     """What sources with a server of their own share. Secrets are named by file and never written here."""
 
-    name: str
+    name: Name
     url: str
     username: str = ""
     password_file: Path | None = None
@@ -86,6 +89,8 @@ class Remote(Strict):
     def _whole(self) -> Remote:
         if self.password_file is not None and not self.username:
             raise ValueError("password_file needs username")
+        if self.tls is not None and not self.url.startswith(("https://", "mqtts://")):
+            raise ValueError("tls needs a url that begins with https:// or mqtts://")
         return self
 
 
@@ -157,7 +162,7 @@ class Mqtt(Remote):
 class Sql(Strict):
     """Rows of a query, followed by a watermark column. ``url`` is SQLAlchemy's, without a password."""
 
-    name: str
+    name: Name
     kind: Literal["sql"]
     url: str
     username: str = ""
@@ -196,7 +201,7 @@ class Sql(Strict):
 class Alertmanager(Strict):
     """``POST /v1/alertmanager``: alerts about models, known by their labels."""
 
-    name: str = "alertmanager"
+    name: Name = "alertmanager"
     kind: Literal["alertmanager"]
     model_label: str = "model"
     source_label: str = "autoheal_source"

@@ -10,15 +10,14 @@ series that was NaN on one of the two pages counts for nothing between them.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
-_SELECTOR = re.compile(r"^\s*([a-zA-Z_:][\w:]*)\s*(?:\{(.*)\})?\s*$")
-_LABEL = re.compile(r"""\s*([a-zA-Z_]\w*)\s*=\s*["']?([^"',]*)["']?\s*(?:,|$)""")
+from autoheal.sources.selector import Labels, Selector
+
 _SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_created", "_gsum", "_gcount", "_info")
 #: Milliseconds of one unit; seconds where nothing is said, the base unit of both formats.
 _MILLISECONDS = {
@@ -30,24 +29,8 @@ _MILLISECONDS = {
     "nanoseconds": 1e-6,
 }
 
-Labels = frozenset[tuple[str, str]]
 #: Samples of one page: name and labels to value.
 Samples = Mapping[tuple[str, Labels], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """A metric's name, and the labels it must have: ``requests_total{code="500"}``."""
-
-    name: str
-    labels: Labels = frozenset()
-
-    @classmethod
-    def parse(cls, text: str) -> Selector:
-        found = _SELECTOR.match(text)
-        if found is None:
-            raise ValueError(f'{text!r} is no metric: write name or name{{label="value"}}')
-        return cls(found[1], frozenset(_LABEL.findall(found[2] or "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +45,7 @@ class Reading:
     def values(self, selector: Selector, suffix: str = "") -> dict[Labels, float]:
         """The samples that a selector picks, by their labels."""
         name = selector.name + suffix
-        return {
-            labels: v for (n, labels), v in self.samples.items() if n == name and selector.labels <= labels
-        }
+        return {labels: v for (n, labels), v in self.samples.items() if n == name and selector.picks(labels)}
 
     def created(self, name: str, labels: Labels) -> float | None:
         """When the series began to count, where the page says so."""
@@ -165,7 +146,7 @@ def quantile(selector: Selector, q: float, before: Reading, now: Reading) -> flo
     """
     new, old = _histograms(selector, now), _histograms(selector, before)
     if not new:
-        picked = Selector(selector.name, selector.labels | {("quantile", f"{q:g}")})
+        picked = replace(selector, labels=selector.labels | {("quantile", f"{q:g}")})
         values = (now.values(picked) or now.values(selector)).values()
         return max((v for v in values if math.isfinite(v)), default=None)
     known = any(name == f"{selector.name}_bucket" for name, _ in before.samples)

@@ -18,7 +18,8 @@ from autoheal.domain.names import ModelName
 from autoheal.errors import AutohealError
 from autoheal.net import AsyncClient, HTTPError, client
 from autoheal.sources.contract import Pulse, Sink
-from autoheal.sources.page import Reading, Selector, family_of, gauge, quantile, rate, read, share
+from autoheal.sources.page import Reading, family_of, gauge, quantile, rate, read, share
+from autoheal.sources.selector import Selector
 from autoheal.telemetry import Metric
 from autoheal.telemetry.values import to_unix
 

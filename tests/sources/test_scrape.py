@@ -17,8 +17,8 @@ from prometheus_client.exposition import choose_encoder
 from autoheal.clock import SystemClock
 from autoheal.domain.names import ModelName, Verdict
 from autoheal.sources import page
-from autoheal.sources.page import Selector
 from autoheal.sources.scrape import Scrape
+from autoheal.sources.selector import Selector
 from autoheal.telemetry import Metric
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -236,10 +236,44 @@ def test_a_slash_in_a_label_is_no_share_and_odd_quantiles_are_refused() -> None:
             source(**{name: theirs})
 
 
-@pytest.mark.parametrize("text", ["", "a b", "1x", "{x=1}"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "a b", "1x", "{x=1}", 'a{b=~"("}', 'a{b="1" c="2"}', 'a{b=="1"}', "a{b}", 'a{="1"}', 'a{b="1}', "rate(a[5m])"],
+)  # fmt: skip
 def test_a_map_that_cannot_be_read_is_refused_at_once(text: str) -> None:
     with pytest.raises(ValueError, match="is no metric"):
         Selector.parse(text)
+
+
+CODES = """# TYPE calls counter
+calls_total{{code="200"}} {ok}
+calls_total{{code="404",path="/a,b"}} {gone}
+calls_total{{code="503",path="/x/y"}} {bad}
+calls_total{{code="504",path="say \\"hi\\""}} {bad}
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "want"),
+    [
+        ('calls_total{code=~"5.."}', 0.2),
+        ("calls_total{code=~'5..',}", 0.2),
+        ('calls_total{code!~"5..", code!="404"}', 0.6),
+        ('calls_total{code=~"5"}', None),
+        ("calls_total{code=404}", 0.2),
+        ('calls_total{path="/a,b"}', 0.2),
+        ('calls_total{path=~"/x/.*"}', 0.1),
+        (r'calls_total{path="say \"hi\""}', 0.1),
+        ('calls_total{path=""}', 0.6),
+    ],
+)
+def test_matchers_pick_what_prometheus_would(part: str, want: float | None) -> None:
+    """A matcher that was skipped made every request an error: the share must be of what was asked for."""
+    one = source(errors=f"{part} / calls_total", n=part)
+    before, now = (reading(CODES.format(ok=6 * n, gone=2 * n, bad=n), at=10.0 * n) for n in (10, 20))
+    found = values(one.compare(before, now, NOW))
+    assert found.get("n") == (None if want is None else pytest.approx(want))
+    assert found["error_rate"] == pytest.approx(want or 0.0)
 
 
 async def test_a_page_that_goes_away_and_comes_back(
