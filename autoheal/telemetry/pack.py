@@ -1,64 +1,33 @@
-"""NDJSON of predictions to columns: the fast way in, for batches that are plainly in order. Pure.
+"""NDJSON of one model and version straight to columns: the fast way in, for what is plainly in order. Pure.
 
-``pack`` takes one model and version whose rows have the same features; anything unusual (a defect, an error, a
-stand-in, another type of record) makes it say None, and the exact way of ``records`` decides. Each shape of rows gets a
-decoder of its own (msgspec), which makes no dictionaries and checks types as it reads: twice as fast as parsing alone.
-The surprising part: the decoder would read a record over several lines, so ``_lines`` proves that nobody wrote such.
+``pack`` says None for anything unusual (a defect, an error, a stand-in, another type of record, other features in
+some rows), and the exact way of ``records`` decides. Rows are read some tens of KB at a time, because what stays in the
+processor's cache costs half as much. The surprising part: the decoder would read a record over several lines, so
+``_lines`` proves that nobody wrote such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
-from operator import attrgetter
-from typing import Any, Literal
+import math
+import struct
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress, starmap
+from typing import Any
 
-import msgspec
 import numpy as np
 import orjson
 
 from autoheal.domain.names import ModelName, Task
-from autoheal.monitors.rows import Floats
+from autoheal.monitors.rows import Codes, Floats
 from autoheal.telemetry.packed import Cells, Packed, Texts
-from autoheal.telemetry.records import MAX_FEATURES, MAX_ID, MAX_ROWS, MAX_TEXT, Scalar
+from autoheal.telemetry.records import MAX_ROWS, Scalar
+from autoheal.telemetry.shape import ODD, Kind, Shape, decoder, fields, values
 from autoheal.telemetry.values import LATEST, parse_time
 
-#: Fewer rows are not worth a chunk; bytes that are decoded at a time: what stays in the cache costs half as much.
-LEAST, PIECE = 64, 1 << 17
-#: Shapes of rows whose decoders are kept.
-SHAPES = 2048
-
+#: Fewer rows are not worth a chunk; bytes that are read at a time.
+LEAST, PIECE = 64, 1 << 16
 _BREAK, _OPEN, _CLOSE = b"\n{}"
-Kinds = tuple[str, ...]
-_NUMBER, _TEXT, _ANY = "number", "text", "any"
-_TYPES: Mapping[str, Any] = {_NUMBER: float | None, _TEXT: str, _ANY: float | str | bool | None}
-_OPTIONAL = ("score", "latency_ms")
-_HEAD: tuple[Any, ...] = (
-    ("kind", Literal["prediction"]),
-    ("model", str),
-    ("version", str),
-    ("id", str),
-    ("time", float | str),
-    ("prediction", float | str | bool),
-)
-_TAIL: tuple[Any, ...] = (
-    *((name, float | None, None) for name in _OPTIONAL),
-    # Said by recorders that always say everything.
-    ("error", None, None),
-    ("by", Literal["champion"], "champion"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How rows with these features are read: ``decode`` gives structs, ``numbers`` the number columns of one's features,
-    by their places among all."""
-
-    kinds: Kinds
-    decode: Callable[[bytes], list[Any]]
-    numbers: Callable[[Any], tuple[Any, ...]] | None
 
 
 def pack(body: bytes, tasks: Mapping[ModelName, Task]) -> Packed | None:
@@ -67,22 +36,33 @@ def pack(body: bytes, tasks: Mapping[ModelName, Task]) -> Packed | None:
     if not LEAST <= lines <= MAX_ROWS:
         return None
     try:
-        first = orjson.loads(body[: body.index(b"\n")])
-        names = tuple(first["features"])
-        if first["model"] not in tasks or not 0 < len(names) <= MAX_FEATURES:
+        shape = Shape.of(orjson.loads(body[: body.index(b"\n")]))
+        if shape is None or shape.model not in tasks:
             return None
-        kinds = tuple(map(_kind, first["features"].values()))
-        columns = _read(body, names, kinds) or _read(body, names, (_ANY,) * len(names))
-        if columns is None or len(columns.ids) != lines:
-            return None
-        return _packed(first, names, columns, tasks[first["model"]])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        rows = _read(body, shape)
+        return rows.packed(tasks[ModelName(shape.model)]) if len(rows.ids) == lines else None
+    except (*ODD, AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
+def _read(body: bytes, shape: Shape) -> _Batch:
+    """All rows; raises one of ``ODD`` and others when one of them is unusual."""
+    for tried in (shape, shape.loose()):
+        batch = _Batch(tried)
+        try:
+            for piece in _pieces(body):
+                batch.take(piece)
+        except ODD:
+            if tried is not shape:
+                raise
+        else:
+            break
+    return batch
+
+
 def _lines(body: bytes) -> int:
-    """How many lines of one record each, 0 when that cannot be told: where each line begins with ``{`` and ends with ``}``
-    no record goes over a line's end, for inside of one a ``}`` is never followed by a ``{``."""
+    """How many lines there are, 0 unless each begins with ``{`` and ends with ``}``: no record goes over the end of such a
+    line, for inside of one a ``}`` is never followed by a ``{``."""
     text = np.frombuffer(body, np.uint8)
     if text.size and text[-1] == _BREAK:
         text = text[:-1]
@@ -93,57 +73,6 @@ def _lines(body: bytes) -> int:
     return len(breaks) + 1 if plain else 0
 
 
-def _kind(value: object) -> str:
-    if isinstance(value, str):
-        return _TEXT
-    return _NUMBER if isinstance(value, int | float) and not isinstance(value, bool) else _ANY
-
-
-@lru_cache(maxsize=SHAPES)
-def _shape(names: tuple[str, ...], kinds: Kinds) -> Shape:
-    own = [f"f{i}" for i in range(len(names))]
-    features = msgspec.defstruct(
-        "Features",
-        [(field, _TYPES[kind]) for field, kind in zip(own, kinds, strict=True)],
-        rename=dict(zip(own, names, strict=True)),
-        forbid_unknown_fields=True,
-        gc=False,
-    )
-    row = msgspec.defstruct(
-        "Row", [*_HEAD, ("features", features), *_TAIL], forbid_unknown_fields=True, gc=False
-    )
-    numeric = [field for field, kind in zip(own, kinds, strict=True) if kind == _NUMBER]
-    # For a single name attrgetter gives no tuple: it is then asked for twice.
-    numbers = attrgetter(*numeric, *(numeric if len(numeric) == 1 else ())) if numeric else None
-    return Shape(kinds, msgspec.json.Decoder(row).decode_lines, numbers)
-
-
-@dataclass(slots=True)
-class _Columns:
-    """What was read so far, piece by piece."""
-
-    models: set[str]
-    versions: set[str]
-    ids: list[str]
-    time: list[Any]
-    said: list[Any]
-    score: list[Floats]
-    latency: list[Floats]
-    features: list[list[Any]]
-
-
-def _read(body: bytes, names: tuple[str, ...], kinds: Kinds) -> _Columns | None:
-    """All rows by columns; None when one is not of this shape."""
-    shape = _shape(names, kinds)
-    read = _Columns(set(), set(), [], [], [], [], [], [[] for _ in names])
-    try:
-        for piece in _pieces(body):
-            _take(read, shape, shape.decode(piece))
-    except (msgspec.MsgspecError, ValueError):
-        return None
-    return read
-
-
 def _pieces(body: bytes) -> Iterator[bytes]:
     """Whole lines, about ``PIECE`` bytes at a time."""
     start = 0
@@ -151,79 +80,124 @@ def _pieces(body: bytes) -> Iterator[bytes]:
         end = body.find(b"\n", start + PIECE) + 1 or len(body)
         yield body[start:end]
         start = end
-    yield body[start:] if start else body
+    if start < len(body):
+        yield body[start:]
 
 
-def _take(read: _Columns, shape: Shape, rows: list[Any]) -> None:
-    read.models.update(row.model for row in rows)
-    read.versions.update(row.version for row in rows)
-    read.ids += [row.id for row in rows]
-    read.time += [row.time for row in rows]
-    read.said += [row.prediction for row in rows]
-    read.score.append(np.array([row.score for row in rows], np.float64))
-    read.latency.append(np.array([row.latency_ms for row in rows], np.float64))
-    features = [row.features for row in rows]
-    if shape.numbers is not None:
-        flat = np.fromiter(chain.from_iterable(map(shape.numbers, features)), np.float64)
-        table = np.ascontiguousarray(flat.reshape(len(rows), -1).T)
-    place = 0
-    for i, kind in enumerate(shape.kinds):
-        if kind == _NUMBER:
-            read.features[i].append(table[place])
-            place += 1
+class _Batch:
+    """Collects pieces of rows of one shape as columns."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.ids: list[str] = []
+        self._decode = decoder(shape)
+        self._said: list[Scalar] = []
+        self._is_number = [kind == "number" for kind in shape.kinds]
+        #: Time, score, latency, the answers when they are numbers, and features that are numbers: (columns, rows) each.
+        self._tables: list[Floats] = []
+        self._others = [_Column(kind) for kind in shape.kinds if kind != "number"]
+
+    def take(self, lines: bytes) -> None:
+        """Take the next rows."""
+        rows = self._decode(lines)
+        ids, features, time, said, score, latency = zip(*map(fields, rows), strict=True)
+        self.ids += ids
+        if self.shape.time == "text":
+            time = tuple(map(parse_time, time))
+        numbers = [time, _perhaps(score), _perhaps(latency)]
+        if self.shape.answer == "number":
+            numbers.append(said)
         else:
-            read.features[i] += map(attrgetter(f"f{i}"), features)
+            self._said += said
+        columns = list(zip(*map(values, features), strict=True))
+        numbers += compress(columns, self._is_number)
+        self._tables.append(_table(numbers, len(rows)))
+        if self._others:
+            others = (c for c, number in zip(columns, self._is_number, strict=True) if not number)
+            for held, column in zip(self._others, others, strict=True):
+                held.take(column)
 
-
-def _packed(first: Mapping[str, Any], names: tuple[str, ...], read: _Columns, task: Task) -> Packed | None:
-    """The whole batch, once all values were found in order."""
-    if read.models != {first["model"]} or read.versions != {first["version"]}:
-        return None
-    lengths = {len(first["version"]), *map(len, read.ids)}
-    time, said = _times(read.time), _answers(read.said, task)
-    score, latency = np.concatenate(read.score), np.concatenate(read.latency)
-    ok = min(lengths) > 0 and max(lengths) <= MAX_ID
-    ok = ok and bool(((time >= 0.0) & (time < LATEST)).all())
-    ok = ok and not bool(((score < 0.0) | (score > 1.0) | (latency < 0.0)).any())
-    features = {name: _column(values) for name, values in zip(names, read.features, strict=True)}
-    if not ok or said is None or any(column is None for column in features.values()):
-        return None
-    whole = {name: column for name, column in features.items() if column is not None}
-    return Packed(first["model"], first["version"], read.ids, time, said, score, latency, whole)
-
-
-def _times(times: Sequence[Any]) -> Floats:
-    """Unix seconds; raises ValueError for a text that is no time."""
-    kinds = set(map(type, times))
-    return np.array(times if kinds == {float} else list(map(parse_time, times)), np.float64)
-
-
-def _answers(said: list[Scalar], task: Task) -> Floats | list[Scalar] | None:
-    kinds = set(map(type, said))
-    if kinds == {float}:
-        numbers = np.array(said, np.float64)
-        return numbers if bool((np.abs(numbers) < 2.0**63).all()) else None
-    if task is Task.REGRESSION or not kinds <= {str, bool}:
-        return None
-    return None if any(isinstance(v, str) and len(v) > MAX_TEXT for v in set(said)) else said
-
-
-def _column(values: list[Any]) -> Cells | None:
-    """From pieces of numbers with NaN for null (JSON has no other), or from raw values."""
-    if isinstance(values[0], np.ndarray):
-        numbers = np.concatenate(values) if len(values) > 1 else values[0]
-        missing = np.isnan(numbers)
-        if not missing.any():
-            return numbers
-        return [
-            None if gone else value for value, gone in zip(numbers.tolist(), missing.tolist(), strict=True)
-        ]
-    kinds = set(map(type, values))
-    if kinds == {str}:
-        table = {text: code for code, text in enumerate(dict.fromkeys(values))}
-        if max(map(len, table)) > MAX_TEXT:
+    def packed(self, task: Task) -> Packed | None:
+        """The whole batch, once all values were found in order."""
+        numbers = iter(np.concatenate(self._tables, axis=1))
+        time, score, latency = next(numbers), next(numbers), next(numbers)
+        said = _classes(self._said, task) if self._said else _finite(next(numbers))
+        ok = bool(((time >= 0.0) & (time < LATEST)).all())
+        ok = ok and not bool(((score < 0.0) | (score > 1.0) | (latency < 0.0)).any())
+        if not ok or said is None:
             return None
-        return Texts(np.array([table[text] for text in values], np.int32), tuple(table))
-    if kinds == {float}:
-        return np.array(values, np.float64)
-    return None if any(isinstance(v, str) and len(v) > MAX_TEXT for v in values) else values
+        others = iter(self._others)
+        features = {
+            name: _numbers(next(numbers)) if number else next(others).cells()
+            for name, number in zip(self.shape.names, self._is_number, strict=True)
+        }
+        model, version = ModelName(self.shape.model), self.shape.version
+        return Packed(model, version, self.ids, time, said, score, latency, features)
+
+
+class _Column:
+    """One feature that is not all numbers, piece by piece: texts as codes, anything else as it is."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._text = kind == "text"
+        self._codes: list[Codes] = []
+        self._raw: list[Scalar] = []
+        self._table: defaultdict[Any, int] = defaultdict()
+        self._table.default_factory = self._table.__len__
+
+    def take(self, piece: Sequence[Scalar]) -> None:
+        if self._text:
+            self._codes.append(self._coded(piece))
+        else:
+            self._raw += piece
+
+    def cells(self) -> Cells:
+        """All of it, in the narrowest form that holds it."""
+        if self._text:
+            codes, table = np.concatenate(self._codes), tuple(self._table)
+            return [table[code] for code in codes.tolist()] if None in table else Texts(codes, table)
+        kinds = set(map(type, self._raw))
+        if kinds == {float}:
+            return np.array(self._raw, np.float64)
+        return Texts(self._coded(self._raw), tuple(self._table)) if kinds == {str} else self._raw
+
+    def _coded(self, piece: Sequence[Scalar]) -> Codes:
+        return np.fromiter(map(self._table.__getitem__, piece), np.int32, len(piece))
+
+
+def _table(columns: Sequence[Sequence[Any]], rows: int) -> Floats:
+    """Columns of numbers as an array, None as NaN, which JSON cannot say; packing beats every other way to make it."""
+    if None not in (column[0] for column in columns):
+        try:
+            packed = b"".join(starmap(struct.Struct(f"={rows}d").pack, columns))
+        except struct.error:
+            pass  # there are some None after all
+        else:
+            return np.frombuffer(packed).reshape(len(columns), rows)
+    return np.array(columns, np.float64)
+
+
+def _perhaps(column: Sequence[float | None]) -> Sequence[float | None]:
+    """As it is, or NaN where no row says it, which is quicker to pack."""
+    return column if column.count(None) < len(column) else (math.nan,) * len(column)
+
+
+def _numbers(column: Floats) -> Cells:
+    """A feature's numbers; where some are missing, as raw values."""
+    missing = np.isnan(column)
+    if not missing.any():
+        return column
+    pairs = zip(column.tolist(), missing.tolist(), strict=True)
+    return [None if gone else value for value, gone in pairs]
+
+
+def _finite(said: Floats) -> Floats | None:
+    return said if bool((np.abs(said) < 2.0**63).all()) else None
+
+
+def _classes(said: list[Scalar], task: Task) -> Floats | list[Scalar] | None:
+    """Answers that are not all numbers by their type; whole numbers among others are for the exact way."""
+    kinds = set(map(type, said))
+    if kinds <= {int, float}:
+        return _finite(np.array(said, np.float64))
+    return None if task is Task.REGRESSION or int in kinds else said
