@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import orjson
@@ -17,7 +17,7 @@ import orjson
 from autoheal.domain.names import ModelName
 from autoheal.monitors.rows import Floats
 from autoheal.telemetry.packed import Cells, Packed, Texts, cell
-from autoheal.telemetry.predictions_table import Gone, Joined, StoredRow
+from autoheal.telemetry.predictions_table import Gone, Joined, StoredRow, join_how
 from autoheal.telemetry.records import Outcome
 
 #: Bytes of the length of the head.
@@ -80,11 +80,9 @@ def newest_first(
 def label(db: sqlite3.Connection, chunk: Chunk, seq: int, outcome: Outcome, at: float) -> Joined:
     """Give a packed row its label, or a corrected one."""
     rows, i = chunk.rows, seq - chunk.first
-    row = db.execute("SELECT label FROM packed_labels WHERE seq = ?", (seq,)).fetchone()
-    how: Literal["new", "same", "corrected"] = (
-        "new" if row is None else "same" if row[0] == outcome.label else "corrected"
-    )
-    if how != "same":
+    row = db.execute("SELECT label, label_time FROM packed_labels WHERE seq = ?", (seq,)).fetchone()
+    how = join_how(row, outcome)
+    if how != "same" or outcome.time > row[1]:
         db.execute(
             "INSERT INTO packed_labels (seq, model, version, time, label, label_time, labelled)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -20,8 +20,8 @@ class Joins:
     """What became of one model's records since telemetry.db was made.
 
     ``predictions`` were stored, ``repeated`` ones were there already. Of the outcomes ``joined`` were the first label
-    of a prediction (``early`` of those came before it), ``doubled`` said the same again, ``corrected`` something else,
-    ``orphaned`` ones waited in vain; ``waiting`` ones still do. ``expired`` predictions left without a label,
+    of a prediction (``early`` of those came before it), ``doubled`` said the same again or was older than the label that stands,
+    ``corrected`` said something else, ``orphaned`` ones waited in vain; ``waiting`` ones still do. ``expired`` predictions left without a label,
     ``sampled_out`` ones were dropped under overload.
     """
 

@@ -1,4 +1,8 @@
-"""All SQL about outcomes that came before their prediction and wait for it. Called by the store's writer thread."""
+"""All SQL about outcomes that came before their prediction and wait for it. Called by the store's writer thread.
+
+``met`` says for all of the label join which of two outcomes for one id stands. The surprising part: it is the newer by
+its own time, for queues and senders that try again bring an earlier word after the correction of it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,21 @@ from typing import Literal
 
 from autoheal.telemetry.records import Outcome, Prediction
 
+Met = Literal["same", "newer", "older"]
+
+
+def met(label: object, time: float | None, outcome: Outcome) -> Met:
+    """How another outcome stands to the label that is known, as of ``time``: it says the ``same``, or something else and
+    is ``newer`` (or of the same time) or ``older``."""
+    if label == outcome.label:
+        return "same"
+    return "older" if time is not None and outcome.time < time else "newer"
+
 
 def keep(db: sqlite3.Connection, outcome: Outcome, at: float) -> Literal["waiting", "same", "corrected"]:
-    """Let an outcome wait; a later one for the same id replaces it and waits on in its place."""
+    """Let an outcome wait; a newer one for the same id replaces it and waits on in its place."""
     held = db.execute(
-        "SELECT label FROM waiting_outcomes WHERE model = ? AND id = ?", (outcome.model, outcome.id)
+        "SELECT label, time FROM waiting_outcomes WHERE model = ? AND id = ?", (outcome.model, outcome.id)
     ).fetchone()
     if held is None:
         db.execute(
@@ -20,11 +34,13 @@ def keep(db: sqlite3.Connection, outcome: Outcome, at: float) -> Literal["waitin
             (outcome.model, outcome.id, outcome.time, outcome.label, at),
         )
         return "waiting"
-    db.execute(
-        "UPDATE waiting_outcomes SET time = ?, label = ? WHERE model = ? AND id = ?",
-        (outcome.time, outcome.label, outcome.model, outcome.id),
-    )
-    return "same" if held[0] == outcome.label else "corrected"
+    how = met(*held, outcome)
+    if how == "newer" or outcome.time > held[1]:
+        db.execute(
+            "UPDATE waiting_outcomes SET time = ?, label = ? WHERE model = ? AND id = ?",
+            (outcome.time, outcome.label, outcome.model, outcome.id),
+        )
+    return "corrected" if how == "newer" else "same"
 
 
 def take(db: sqlite3.Connection, prediction: Prediction) -> Outcome | None:

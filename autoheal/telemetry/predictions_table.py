@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from autoheal.domain.names import ModelName, Version
+from autoheal.telemetry.outcomes_table import met
 from autoheal.telemetry.records import Outcome, Prediction, Scalar
 
 _INSERT = """
@@ -45,6 +46,9 @@ def insert(db: sqlite3.Connection, first: int, arrived: float, records: Sequence
     return [seq - first for (seq,) in found]
 
 
+How = Literal["new", "same", "corrected"]
+
+
 class Joined(NamedTuple):
     """A row that an outcome met: its number, how ("new", "same", "corrected"), the label before, and what it said.
 
@@ -52,7 +56,7 @@ class Joined(NamedTuple):
     """
 
     seq: int
-    how: Literal["new", "same", "corrected"]
+    how: How
     before: Scalar
     version: str
     time: float
@@ -63,20 +67,26 @@ class Joined(NamedTuple):
     features: str | Mapping[str, Scalar]
 
 
+def join_how(known: tuple[Any, float | None] | None, outcome: Outcome) -> How:
+    """What an outcome is to a row with this label and its time (None: none yet). ``same`` changes no label: it repeats
+    the one that stands, or is older than that."""
+    if known is None:
+        return "new"
+    return "corrected" if met(*known, outcome) == "newer" else "same"
+
+
 def label(db: sqlite3.Connection, outcome: Outcome, at: float) -> Joined | None:
     """Join one outcome to its prediction; None when there is none."""
     row = db.execute(
-        "SELECT seq, label, version, time, prediction, score, error IS NULL AND NOT fallback, features"
+        "SELECT seq, label, label_time, version, time, prediction, score, error IS NULL AND NOT fallback, features"
         " FROM predictions WHERE model = ? AND id = ?",
         (outcome.model, outcome.id),
     ).fetchone()
     if row is None:
         return None
-    seq, old, version, time, said, score, own, features = row
-    how: Literal["new", "same", "corrected"] = "new" if old is None else "corrected"
-    if old is not None and old == outcome.label:
-        how = "same"
-    else:
+    seq, old, said_at, version, time, said, score, own, features = row
+    how = join_how(None if old is None else (old, said_at), outcome)
+    if how != "same" or (said_at is not None and outcome.time > said_at):
         db.execute(
             "UPDATE predictions SET label = ?, label_time = ?, labelled = ifnull(labelled, ?) WHERE seq = ?",
             (outcome.label, outcome.time, at, seq),

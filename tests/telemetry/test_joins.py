@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autoheal.clock import VirtualClock
-from autoheal.telemetry import Joins, Telemetry
+from autoheal.telemetry import Joins, Prediction, Telemetry, parse_body
 from autoheal.telemetry.values import from_unix
 
 Opened = Callable[..., Awaitable[Telemetry]]
@@ -61,21 +63,61 @@ async def test_maturity_tells_share_and_watermark_of_each_version(
     assert [(m.answers, m.share) for m in young] == [(0, None)]
 
 
-STEP = st.tuples(st.sampled_from(["prediction", "outcome", "restart"]), st.integers(0, 3), st.integers(0, 1))
+@pytest.mark.parametrize("rows", [1, 100], ids=["single", "packed"])
+@pytest.mark.parametrize("waits", [False, True], ids=["known", "waits"])
+async def test_an_old_word_that_comes_again_does_not_undo_its_correction(
+    opened: Opened, make: Any, rows: int, waits: bool
+) -> None:
+    """A queue that delivers at least once brings the first label again after the second."""
+    telemetry = await opened()
+    predictions = [make.prediction(i) for i in range(rows)]
+    said = [(10, 1.0), (20, 2.0), (10, 1.0), (30, 2.0), (25, 9.0), (30, 2.0)]
+    if not waits:
+        await push(telemetry, predictions)
+    for seconds, value in said:
+        await telemetry.ingest([replace(make.outcome(0, value), time=make.start + seconds)])
+    if waits:
+        await push(telemetry, predictions)
+    counts = telemetry.joins()[make.bike.name]
+    assert (counts.joined, counts.corrected, counts.doubled) == (1, 1, 4)
+
+    def label(one: Telemetry) -> Any:
+        return [row["label"] for row in one.labelled(make.bike.name, now=from_unix(4e9))]
+
+    assert label(telemetry) == [2.0]
+    await telemetry.close()
+    telemetry = await opened()
+    assert label(telemetry) == [2.0]
+    await telemetry.ingest([replace(make.outcome(0, 3.0), time=make.start + 30)])
+    assert label(telemetry) == [3.0], "of one time the last to come stands"
+
+
+async def push(telemetry: Telemetry, predictions: list[Prediction]) -> None:
+    body = b"\n".join(orjson.dumps(asdict(one)) for one in predictions)
+    await telemetry.ingest(parse_body(body, telemetry.tasks, lines=True))
+
+
+STEP = st.tuples(
+    st.sampled_from(["prediction", "outcome", "restart"]),
+    st.integers(0, 3),
+    st.integers(0, 1),
+    st.integers(0, 2),
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
 @given(steps=st.lists(STEP, max_size=14))
 async def test_counts_are_exact_in_any_order(
-    steps: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory, make: Any
+    steps: list[tuple[str, int, int, int]], tmp_path_factory: pytest.TempPathFactory, make: Any
 ) -> None:
     path = tmp_path_factory.mktemp("joins") / "telemetry.db"
     telemetry = await Telemetry.open(path, make.models, VirtualClock())
     seen: set[int] = set()
-    labels: dict[int, int] = {}
+    labels: dict[int, tuple[int, int]] = {}
     early: set[int] = set()
+    told: set[int] = set()
     doubled = corrected = repeated = 0
-    for kind, i, value in steps:
+    for kind, i, value, at in steps:
         if kind == "restart":
             await telemetry.close()
             telemetry = await Telemetry.open(path, make.models, VirtualClock())
@@ -85,10 +127,13 @@ async def test_counts_are_exact_in_any_order(
             early |= {i} if i in labels and i not in seen else set()
             seen.add(i)
         else:
-            await telemetry.ingest([make.outcome(i, float(value))])
-            doubled += labels.get(i) == value
-            corrected += i in labels and labels[i] != value
-            labels[i] = value
+            await telemetry.ingest([replace(make.outcome(i, float(value)), time=make.start + at)])
+            known = labels.setdefault(i, (at, value))
+            newer = known[1] != value and at >= known[0]
+            corrected += newer
+            doubled += not newer and i in told
+            told.add(i)
+            labels[i] = (max(at, known[0]), value if newer else known[1])
     got = telemetry.joins().get(make.bike.name, Joins())
     await telemetry.close()
     joined = len(labels.keys() & seen)
