@@ -11,7 +11,7 @@ import asyncio
 from fastapi import FastAPI
 
 from autoheal import __version__
-from autoheal.api import commands, events, queries
+from autoheal.api import commands, events, past, queries
 from autoheal.api.faults import Border, install_handlers
 from autoheal.api.hub import Hub
 from autoheal.api.once import Remembered
@@ -34,6 +34,7 @@ def create_app(hub: Hub, *, readonly: bool = False, push_only: bool = False) -> 
     if not push_only:
         app.include_router(queries.router)
         app.include_router(events.router)
+        app.include_router(past.router)
     if not push_only and not readonly:
         app.include_router(commands.router)
     if hub.telemetry is not None and not readonly:

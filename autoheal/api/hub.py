@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from fastapi import APIRouter
@@ -15,6 +16,7 @@ from autoheal.api.wire import Series
 from autoheal.clock import Clock
 from autoheal.domain.events import Entry, Event
 from autoheal.domain.label_state import ModelLabels
+from autoheal.domain.past import Facts, Samples
 from autoheal.domain.source_health import SourceHealth
 from autoheal.domain.world import World
 
@@ -47,6 +49,18 @@ class KernelDoor(Protocol):
     def subscribe(self, after: int) -> Feed:
         """Entries after number ``after``; it ends when the reader is too slow or the kernel stops."""
         ...
+
+
+class PastDoor(Protocol):
+    """What is kept of a model's past. Blocking; KeyError for an unknown model, ValueError with a sentence for what cannot be asked."""
+
+    def samples(
+        self, model: str, since: datetime | None, until: datetime | None, version: str | None, size: int
+    ) -> Samples: ...
+
+    def facts(
+        self, model: str, since: datetime | None, until: datetime | None, step: timedelta, path: str
+    ) -> Facts: ...
 
 
 class LogDoor(Protocol):
@@ -91,7 +105,8 @@ class Hub:
 
     ``reload(actor)`` returns the problems, empty when the new configuration is in force. ``series`` gives the history
     that sparklines draw, ``sources`` how each telemetry source does, ``labels`` what became of each model's outcomes,
-    ``refused`` counts refused telemetry by reason, ``metrics`` is appended to ``/metrics``, ``not_ready`` says what is still missing (empty: ready). ``telemetry`` makes the push router, one per app.
+    ``refused`` counts refused telemetry by reason, ``metrics`` is appended to ``/metrics``, ``not_ready`` says what is still missing (empty: ready), ``past`` has sampled rows and
+    facts. ``telemetry`` makes the push router, one per app.
     """
 
     name: str
@@ -106,3 +121,4 @@ class Hub:
     labels: Callable[[], Awaitable[Sequence[ModelLabels]]] = _no_labels
     metrics: Callable[[], str] = _no_text
     not_ready: Callable[[], Sequence[str]] = field(default=_ready)
+    past: PastDoor | None = None

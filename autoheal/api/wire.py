@@ -28,6 +28,7 @@ from pydantic import (
 from autoheal.domain.events import Entry
 from autoheal.domain.finding import Finding
 from autoheal.domain.label_state import ModelLabels
+from autoheal.domain.past import Facts, Samples
 from autoheal.domain.records import Alarm, Approval, Decision, Incident, ModelState, Run
 from autoheal.domain.source_health import SourceHealth
 from autoheal.domain.world import World
@@ -241,6 +242,16 @@ def sources_adapter() -> TypeAdapter[list[SourceHealth]]:
 @cache
 def labels_adapter() -> TypeAdapter[list[ModelLabels]]:
     return TypeAdapter(list[ModelLabels])
+
+
+@cache
+def samples_adapter() -> TypeAdapter[Samples]:
+    return TypeAdapter(Samples)
+
+
+@cache
+def facts_adapter() -> TypeAdapter[Facts]:
+    return TypeAdapter(Facts)
 
 
 @cache

@@ -1,28 +1,33 @@
-"""Export what is kept of a model over time: counts, moments, answers and labels per version, slice and stretch of time.
+"""Export what is kept of a model over time: summaries, facts, or sampled rows.
 
     autoheal history bike --since 30d --out bike.parquet
     autoheal history --since 7d > all.csv
     autoheal history shop --slice 'region=*'
+    autoheal history bike --since 30d --facts 1h > bike.csv
+    autoheal history bike --since 1d --rows 20
 
-Reads the state folder of the settings, with or without a running daemon. One record a bucket and subject (a feature,
-`answers`, or `metric/NAME`); counts are JSON. Features marked sensitive give counts by cell only, nothing raw. Exit
-status 2 when there is nothing to read or the options cannot be used.
+Reads the state folder of the settings, with or without a running daemon. Without --facts and --rows one record a bucket
+(a version, slice and stretch of time) and subject (a feature, `answers`, or `metric/NAME`); counts are JSON. Features
+marked sensitive give counts by cell only, nothing raw. Exit status 2 when there is nothing to read or the options cannot
+be used.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime, timedelta
     from pathlib import Path
+
+    from autoheal.cli.tables import Table
+    from autoheal.domain.names import ModelName
+    from autoheal.domain.specs import ModelSpec
 
 NAME = "history"
 HELP = "export what is kept of models over time"
-UNUSABLE = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--since", metavar="AGE", default="30d", help="from so long before --until (30d)")
     parser.add_argument("--until", metavar="TIME", default="", help="ISO 8601 with an offset (default: now)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--facts",
+        metavar="STEP",
+        default="",
+        help="what monitors would have measured in each 1h, 5m, 1d, ...",
+    )
+    what.add_argument(
+        "--rows", metavar="N", type=int, default=0, help="a uniform sample of so many raw rows of each model"
+    )
     parser.add_argument(
         "--slice", metavar="GLOB", help="only slices of these names; '' for all rows together (default: all)"
     )
@@ -43,28 +58,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from autoheal.cli import tables
+    from autoheal.cli.door import UsageError
     from autoheal.daemon import reload, settings
     from autoheal.domain.durations import parse_duration
-    from autoheal.telemetry.history import export
+    from autoheal.telemetry.facts import check_step
     from autoheal.telemetry.values import from_unix, parse_time
 
-    if args.out and Path(args.out).suffix not in {".csv", ".parquet"}:
-        return _unusable("--out names a .csv or .parquet file")
+    tables.check_name(args.out)
+    if args.rows < 0:
+        raise UsageError("--rows is a number above 0")
     try:
         until = from_unix(parse_time(args.until)) if args.until else _now()
         since = until - parse_duration(args.since)
+        step = parse_duration(args.facts) if args.facts else None
+        if step is not None:
+            check_step(step)
     except ValueError as error:
-        return _unusable(str(error))
+        raise UsageError(str(error)) from error
     loaded = settings.load(Path(args.config))
     models = reload.load(loaded).config.models
-    unknown = sorted(set(args.models) - set(models))
+    if unknown := sorted(set(args.models) - set(models)):
+        raise UsageError(f"no model is called {unknown[0]!r}")
     path = loaded.state / "telemetry.db"
-    if unknown or not path.exists():
-        return _unusable(
-            f"no model is called {unknown[0]!r}" if unknown else f"{path}: there is no telemetry"
-        )
+    if not path.exists():
+        raise UsageError(f"{path}: there is no telemetry")
     chosen = {name: spec for name, spec in models.items() if not args.models or name in args.models}
-    return _write(export(path, chosen, since, until, args.slice), args.out)
+    if step is not None:
+        table = _facts(path, chosen, loaded.registry.path, since, until, step)
+    elif args.rows:
+        table = _rows(path, chosen, since, until, args.rows)
+    else:
+        table = _summaries(path, chosen, since, until, args.slice)
+    tables.write(table, args.out)
+    return 0
 
 
 def _now() -> datetime:
@@ -73,60 +100,71 @@ def _now() -> datetime:
     return SystemClock().now()
 
 
-def _write(records: Iterator[dict[str, Any]], out: str) -> int:
-    from pathlib import Path
+def _summaries(
+    path: Path, models: dict[ModelName, ModelSpec], since: datetime, until: datetime, slices: str | None
+) -> Table:
+    from autoheal.cli.tables import Table, columns
+    from autoheal.telemetry.history import export
 
-    if out.endswith(".parquet"):
-        return _parquet(records, Path(out))
-    if not out:
-        _csv(records, sys.stdout)
-        return 0
-    with Path(out).open("w", newline="", encoding="utf-8") as file:
-        Path(out).chmod(0o600)
-        _csv(records, file)
-    return 0
-
-
-def _csv(records: Iterator[dict[str, Any]], file: Any) -> None:
-    import csv
-
-    from autoheal.telemetry.history import COLUMNS
-
-    writer = csv.DictWriter(file, COLUMNS, restval="")
-    writer.writeheader()
-    writer.writerows(_flat(record) | {"start": record["start"].isoformat()} for record in records)
+    names = columns(
+        ("model", "version", "slice"), start="time", seconds="whole", rows="whole", subject="text",
+        present="whole", missing="whole", out_of_range="whole", mean="number", variance="number",
+        low="number", high="number", counts="json",
+    )  # fmt: skip
+    return Table(names, export(path, models, since, until, slices))
 
 
-def _parquet(records: Iterator[dict[str, Any]], path: Path) -> int:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        return _unusable("writing Parquet needs pyarrow: pip install 'autoheal[parquet]'")
-    from autoheal.telemetry.history import COLUMNS
+def _facts(
+    path: Path,
+    models: Mapping[ModelName, ModelSpec],
+    registry: Path,
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+) -> Table:
+    from autoheal.actions.targets.registry import Registry
+    from autoheal.cli.tables import Table, columns
+    from autoheal.domain.names import Version
+    from autoheal.telemetry.history import History
+    from autoheal.telemetry.reference import References
 
-    kinds = {"model": pa.string(), "version": pa.string(), "slice": pa.string(), "subject": pa.string()}
-    kinds |= {"start": pa.timestamp("us", tz="UTC"), "counts": pa.string()}
-    kinds |= {name: pa.int64() for name in ("seconds", "rows", "present", "missing", "out_of_range")}
-    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in COLUMNS])
-    path.touch(mode=0o600)
-    with pq.ParquetWriter(path, schema) as writer:
-        part: list[dict[str, Any]] = []
-        for record in records:
-            part.append(_flat(record))
-            if len(part) >= 10_000:
-                writer.write_table(pa.Table.from_pylist(part, schema))
-                part = []
-        writer.write_table(pa.Table.from_pylist(part, schema))
-    return 0
+    references = References(Registry(registry).reference_path)
+    fields = ("since", "until", "version", "path", "value", "n", "error", "reference", "known_at", "more")
+
+    def told() -> Iterator[dict[str, Any]]:
+        history = History(path)
+        try:
+            for name, spec in models.items():
+                known = lambda version, name=name: references.get(name, Version(version))  # noqa: E731 - short
+                for fact in history.facts(spec, known, since, until, step):
+                    yield {"model": name} | {field: getattr(fact, field) for field in fields}
+        finally:
+            history.close()
+
+    names = columns(
+        ("model",), since="time", until="time", version="text", path="text", value="number", n="whole",
+        error="number", reference="number", known_at="time", more="json",
+    )  # fmt: skip
+    return Table(names, told())
 
 
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    import orjson
+def _rows(
+    path: Path, models: Mapping[ModelName, ModelSpec], since: datetime, until: datetime, size: int
+) -> Table:
+    from autoheal.cli.tables import Table, columns
+    from autoheal.telemetry.history import History
 
-    return record | {"counts": orjson.dumps(record["counts"]).decode()}
+    def told() -> Iterator[dict[str, Any]]:
+        history = History(path)
+        try:
+            for name, spec in models.items():
+                for row in history.sample(spec, since, until, size):
+                    yield {"model": name} | row
+        finally:
+            history.close()
 
-
-def _unusable(why: str) -> int:
-    sys.stderr.write(f"autoheal history: {why}\n")
-    return UNUSABLE
+    names = columns(
+        ("model", "version", "id"), time="time", prediction="json", score="number", label="json",
+        features="json",
+    )  # fmt: skip
+    return Table(names, told())

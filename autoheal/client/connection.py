@@ -29,9 +29,11 @@ from autoheal.api.wire import (
     decode_line,
     decode_snapshot,
     incidents_adapter,
+    samples_adapter,
     why_adapter,
 )
 from autoheal.clock import Clock, SystemClock
+from autoheal.domain.past import Samples
 from autoheal.domain.records import Incident
 from autoheal.errors import DoorError
 
@@ -77,6 +79,11 @@ class Connection:
 
     async def incidents(self, state: Literal["open", "closed", "all"] = "all") -> list[Incident]:
         return _decoded(incidents_adapter(), await self._get(f"/v1/incidents?state={state}"))
+
+    async def samples(self, model: str, size: int = 20) -> Samples:
+        """Raw rows of the newest day, without sensitive features."""
+        query = f"/v1/samples?model={quote(model, safe='')}&size={size}"
+        return _decoded(samples_adapter(), await self._get(query))
 
     async def metrics(self) -> str:
         return (await self._get("/metrics")).decode()

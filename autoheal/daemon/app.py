@@ -43,6 +43,7 @@ from autoheal.notifiers.outbox import Outbox
 from autoheal.sources.contract import Intake
 from autoheal.store.log import EventLog, open_world
 from autoheal.telemetry.label_report import label_report
+from autoheal.telemetry.past import Past
 from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
 
@@ -167,6 +168,12 @@ def _hub(daemon: Daemon, configuration: Configuration) -> Hub:
             for model, metrics in daemon.history.series().items()
         },
         refused=lambda: dict(daemon.feeds.refused),
+        past=Past(
+            daemon.telemetry,
+            lambda: daemon.config.models,
+            References(daemon.registry.reference_path).get,
+            daemon.clock,
+        ),
     )
 
 

@@ -10,10 +10,11 @@ reference's, which ``n`` does not count.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
+from autoheal.domain.past import Fact
 from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.stats import psi
@@ -23,32 +24,17 @@ from autoheal.telemetry.grid import FeatureGrid, layout
 from autoheal.telemetry.metric_sum import MetricSum
 from autoheal.telemetry.scored import scores_of
 from autoheal.telemetry.summaries_table import Bucket
-from autoheal.telemetry.summary import Answers, FeatureSummary, Summary, feature_total
+from autoheal.telemetry.summary import Answers, Summary, feature_total
 from autoheal.telemetry.values import from_unix
 
 #: The reference of a version, None where it has none.
 Yardstick = Callable[[str], Reference | None]
+#: Whether facts under a path are asked for.
+Wanted = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """``value`` of ``n`` rows with since <= time < until, in the metric's own unit, within ``error`` of that of the rows.
-
-    ``path`` is ``monitor/subject`` as in findings; ``version`` is empty for service metrics, which belong to none.
-    ``reference`` is the version's own value, where it has one. ``known_at``: a backtest may not use it before.
-    ``more`` are further numbers of the same rows.
-    """
-
-    since: datetime
-    until: datetime
-    version: str
-    path: str
-    value: float
-    n: int
-    error: float = 0.0
-    reference: float | None = None
-    known_at: datetime | None = None
-    more: Mapping[str, float] = field(default_factory=dict)
+def _all(_path: str) -> bool:
+    return True
 
 
 def check_step(step: timedelta) -> int:
@@ -89,16 +75,20 @@ class Stretches:
 
 
 def facts_of(
-    spec: ModelSpec, references: Yardstick, found: Iterable[tuple[Bucket, Summary]], step: int
+    spec: ModelSpec,
+    references: Yardstick,
+    found: Iterable[tuple[Bucket, Summary]],
+    step: int,
+    wanted: Wanted = _all,
 ) -> Iterator[Fact]:
-    """Of all buckets of a time that starts and ends with a step, in order of time and version."""
+    """Of all buckets of a time that starts and ends with a step, in order of time and version; ``wanted`` paths only."""
     buckets = list(found)
     cut = Stretches.around(((b.start, b.width) for b, _ in buckets), step)
     parts: dict[tuple[int, int, str], list[Summary]] = {}
     for bucket, summary in buckets:
         parts.setdefault((*cut.of(bucket.start), bucket.version), []).append(summary)
     for (start, end, version), summaries in sorted(parts.items(), key=lambda part: part[0]):
-        yield from _window(spec, references(version), version, (start, end), summaries)
+        yield from _window(spec, references(version), version, (start, end), summaries, wanted)
 
 
 def metric_facts(name: str, samples: Sequence[tuple[float, int, MetricSum]], step: int) -> Iterator[Fact]:
@@ -124,10 +114,13 @@ def _window(
     version: str,
     span: tuple[int, int],
     parts: Sequence[Summary],
+    wanted: Wanted,
 ) -> Iterator[Fact]:
     since, until = from_unix(span[0]), from_unix(span[1])
     late = until + spec.label_lag
-    for path, value, n, error, usual, more in _measured(spec, reference, parts, span[1] - span[0]):
+    for path, value, n, error, usual, more in _measured(spec, reference, parts, span[1] - span[0], wanted):
+        if not wanted(path):
+            continue
         known_at = late if path.startswith("performance/") else until
         yield Fact(since, until, version, path, value, n, error, usual, known_at, more)
 
@@ -136,11 +129,15 @@ _Said = tuple[str, float, int, float, float | None, dict[str, float]]
 
 
 def _measured(
-    spec: ModelSpec, reference: Reference | None, parts: Sequence[Summary], seconds: int
+    spec: ModelSpec, reference: Reference | None, parts: Sequence[Summary], seconds: int, wanted: Wanted
 ) -> Iterator[_Said]:
     if reference is not None:
+        hidden = {f.name for f in spec.features if f.sensitive}
         for grid in layout(spec, reference).features:
-            yield from _feature(reference, grid, parts)
+            # Distances of many features are what costs.
+            if not any(wanted(path) for path in _paths(grid)):
+                continue
+            yield from _feature(reference, grid, parts, hide=grid.name in hidden)
     yield from _answers(parts, seconds)
     baselines = reference.performance if reference else {}
     for score in scores_of(parts):
@@ -149,29 +146,36 @@ def _measured(
         yield f"performance/{score.metric}", score.value, score.n, score.error, usual, {}
 
 
-def _feature(reference: Reference, grid: FeatureGrid, parts: Sequence[Summary]) -> Iterator[_Said]:
+def _feature(
+    reference: Reference, grid: FeatureGrid, parts: Sequence[Summary], *, hide: bool
+) -> Iterator[_Said]:
+    """Of a sensitive feature only shares, and distances that have no unit."""
     known = reference.features.get(grid.name)
     summed = feature_total(grid, parts)
     if known is None or summed is None:
         return
     n = summed.present + summed.missing
+    drift, missing, odd = _paths(grid)
     then = reference_summary(grid, known)
     if then is None:
-        yield f"data_drift/{grid.name}", psi.psi(known.counts, tally(summed)), n, 0.0, None, {}
+        yield drift, psi.psi(known.counts, tally(summed)), n, 0.0, None, {}
     else:
         far = compare(then, summed)
         more = {"js": far.js}
         if far.ks is not None and far.wasserstein is not None:
             more |= {"ks": far.ks, "ks_error": far.ks_error}
-            more |= {"wasserstein": far.wasserstein, "wasserstein_error": far.wasserstein_error}
-        yield f"data_drift/{grid.name}", far.psi, n, 0.0, None, more
-    yield f"data_quality/{grid.name}/missing", summed.missing / n, n, 0.0, known.missing, {}
-    yield f"data_quality/{grid.name}/{_odd(summed)}", summed.out_of_range / n, n, 0.0, 0.0, {}
+            if not hide:
+                more |= {"wasserstein": far.wasserstein, "wasserstein_error": far.wasserstein_error}
+        yield drift, far.psi, n, 0.0, None, more
+    yield missing, summed.missing / n, n, 0.0, known.missing, {}
+    yield odd, summed.out_of_range / n, n, 0.0, 0.0, {}
 
 
-def _odd(summed: FeatureSummary) -> str:
-    """What the rule is called for values that the reference did not have."""
-    return "category" if summed.grid.kind == "levels" else "range"
+def _paths(grid: FeatureGrid) -> tuple[str, str, str]:
+    """Of a feature's drift, its missing values, and its values that the reference did not have."""
+    quality = f"data_quality/{grid.name}"
+    odd = "category" if grid.kind == "levels" else "range"
+    return f"data_drift/{grid.name}", f"{quality}/missing", f"{quality}/{odd}"
 
 
 def _answers(parts: Sequence[Summary], seconds: int) -> Iterator[_Said]:

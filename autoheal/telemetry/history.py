@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from autoheal.domain.names import ModelName
+from autoheal.domain.past import Fact
 from autoheal.domain.specs import ModelSpec
 from autoheal.telemetry import metric_buckets_table, metrics_table, summaries_table
 from autoheal.telemetry.ages import DAY
-from autoheal.telemetry.facts import Fact, Yardstick, check_step, facts_of, metric_facts
+from autoheal.telemetry.facts import Yardstick, check_step, facts_of, metric_facts
 from autoheal.telemetry.metric_sum import MetricSum, added
 from autoheal.telemetry.sample import sample
 from autoheal.telemetry.schema import connect
@@ -143,17 +144,19 @@ class History:
         step: timedelta,
         *,
         slice_: str = "",
+        path: str = "*",
     ) -> Iterator[Fact]:
         """What the monitors would have measured in each step of [since, until), in order of time: the input of a
-        backtest. See ``telemetry.facts``; ValueError for a step that is no whole part of an hour or day, or whole days."""
+        backtest. ``path`` is a glob of what is wanted. See ``telemetry.facts``; ValueError for a step that is no whole part of an hour or day, or whole days."""
         seconds = check_step(step)
         at, end, size = to_unix(since), to_unix(until), max(seconds, DAY)
         while at < end:
             upto = min((at // size + 1) * size, end)
             span = from_unix(at), from_unix(upto)
-            yield from facts_of(spec, references, self.buckets(spec.name, *span, slice_=slice_), seconds)
+            found = self.buckets(spec.name, *span, slice_=slice_)
+            yield from facts_of(spec, references, found, seconds, lambda one: fnmatchcase(one, path))
             if not slice_:
-                yield from self._service(spec.name, *span, seconds)
+                yield from (f for f in self._service(spec.name, *span, seconds) if fnmatchcase(f.path, path))
             at = upto
 
     def _service(self, model: ModelName, since: datetime, until: datetime, step: int) -> Iterator[Fact]:

@@ -21,6 +21,7 @@ from autoheal.domain.specs import (
     ApprovalRule,
     Condition,
     Config,
+    FeatureSpec,
     FleetGuards,
     ModelSpec,
     MonitorSpec,
@@ -32,8 +33,14 @@ from autoheal.domain.specs import (
     StepSpec,
 )
 from autoheal.store.log import EventLog, open_world
+from autoheal.telemetry.past import Past
+from autoheal.telemetry.service import Telemetry
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+#: Of the model eta; one may not be seen.
+ETA = (FeatureSpec("km", "numeric"), FeatureSpec("street", "categorical", sensitive=True))
 
 
 def at(line: int, file: str = "policies/fraud.yaml") -> Position:
@@ -65,7 +72,7 @@ def config() -> Config:
     monitors = (MonitorSpec("serving"),)
     models = (
         ModelSpec(ModelName("fraud"), Task.CLASSIFICATION, "risk", monitors=monitors),
-        ModelSpec(ModelName("eta"), Task.REGRESSION, "maps", monitors=monitors),
+        ModelSpec(ModelName("eta"), Task.REGRESSION, "maps", monitors=monitors, features=ETA),
     )
     guards = FleetGuards(warm_up=timedelta(0))
     return Config(
@@ -105,6 +112,7 @@ class House:
     kernel: Kernel
     doors: Doors
     hub: Hub
+    telemetry: Telemetry
     reload_problems: list[str] = field(default_factory=list)
     reloads: list[str] = field(default_factory=list)
 
@@ -159,14 +167,17 @@ async def house(
         made[0].reloads.append(actor)
         return tuple(made[0].reload_problems)
 
-    hub = Hub("test-house", ticking, kernel, log, reload=reload, refused=lambda: {"not_json": 2})
+    telemetry = await Telemetry.open(folder / "telemetry.db", config().models, ticking)
+    past = Past(telemetry, lambda: config().models, lambda _model, _version: None, ticking)
+    hub = Hub("test-house", ticking, kernel, log, reload=reload, refused=lambda: {"not_json": 2}, past=past)
     run = folder / "run"
     doors = await open_doors(hub, control=run / "control.sock", view=run / "view.sock", listen=listen)
-    made.append(House(run, log, kernel, doors, hub))
+    made.append(House(run, log, kernel, doors, hub, telemetry))
     try:
         yield made[0]
     finally:
         await doors.stop()
+        await telemetry.close()
         kernel.stop()
         await loop
         log.close()

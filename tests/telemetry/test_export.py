@@ -65,6 +65,26 @@ def test_files(config: Path, tmp_path: Path) -> None:
     assert table.column("start").to_pylist()[0] == datetime(2011, 7, 1, tzinfo=UTC)
 
 
+def test_sampled_rows(config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(config, "bike", "--since", "2d", "--rows", "3") == 0
+    out = capsys.readouterr().out
+    found = list(csv.DictReader(io.StringIO(out)))
+    assert len({r["id"] for r in found}) == 3
+    assert [json.loads(r["features"]) for r in found] == [{"season": "a"}] * 3
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert run(config, "--rows", "9", "--out", str(tmp_path / "rows.parquet")) == 0
+    assert parquet.read_table(tmp_path / "rows.parquet").num_rows == 5
+
+
+def test_facts(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "bike", "--since", "2d", "--facts", "1h") == 0
+    found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {r["path"]: r["n"] for r in found} == dict.fromkeys(
+        ("serving/rows_per_s", "serving/failed", "serving/stand_in"), "5"
+    ), "the version has no reference"
+    assert found[0]["since"] == "2011-07-01T00:00:00+00:00"
+
+
 @pytest.mark.parametrize(
     ("rest", "said"),
     [
@@ -72,6 +92,8 @@ def test_files(config: Path, tmp_path: Path) -> None:
         (["--out", "x.xls"], ".parquet"),
         (["--since", "5"], "unit"),
         (["--until", "yesterday"], "ISO 8601"),
+        (["--facts", "7m"], "divide an hour"),
+        (["--rows", "-1"], "above 0"),
     ],
 )
 def test_what_cannot_be_used_is_said(

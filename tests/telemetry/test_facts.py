@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoheal.domain.names import ModelName, Task
+from autoheal.domain.past import Fact
 from autoheal.domain.specs import FeatureSpec, ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.scores import Answers, measure
@@ -31,7 +32,7 @@ from autoheal.telemetry import (
     load_reference,
 )
 from autoheal.telemetry.ages import Ages
-from autoheal.telemetry.facts import Fact, check_step
+from autoheal.telemetry.facts import check_step
 from autoheal.telemetry.grid import layout
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.scored import scores_of

@@ -1,0 +1,76 @@
+"""The past of a model for the doors: sampled rows and facts, with usual stretches of time and limits. Reads telemetry.
+
+Blocking (a file is read): call it off the event loop. Callers are the API's routes, through the daemon's hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from autoheal.clock import Clock
+from autoheal.domain.names import ModelName, Version
+from autoheal.domain.past import Facts, SampledRow, Samples
+from autoheal.domain.specs import ModelSpec
+from autoheal.monitors.reference import Reference
+from autoheal.telemetry.service import Telemetry
+
+#: Stretches of one answer.
+MOST_STEPS = 2_000
+#: Facts of one answer.
+MOST_FACTS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """``models`` are those of the configuration in force, ``references`` gives the reference of a model's version."""
+
+    telemetry: Telemetry
+    models: Callable[[], Mapping[ModelName, ModelSpec]]
+    references: Callable[[ModelName, Version], Reference | None]
+    clock: Clock
+
+    def samples(
+        self, model: str, since: datetime | None, until: datetime | None, version: str | None, size: int
+    ) -> Samples:
+        """Without times: the day up to the newest row. KeyError for an unknown model."""
+        spec = self.models()[ModelName(model)]
+        since, until = self._span(spec, since, until)
+        history = self.telemetry.history()
+        try:
+            rows = history.sample(spec, since, until, size, version=version)
+        finally:
+            history.close()
+        hidden = tuple(f.name for f in spec.features if f.sensitive)
+        return Samples(model, since, until, tuple(SampledRow(**row) for row in rows), hidden)
+
+    def facts(
+        self, model: str, since: datetime | None, until: datetime | None, step: timedelta, path: str
+    ) -> Facts:
+        """Those whose path matches a glob. KeyError for an unknown model, ValueError for too much or a bad step."""
+        spec = self.models()[ModelName(model)]
+        since, until = self._span(spec, since, until)
+        if step <= timedelta(0) or (until - since) / step > MOST_STEPS:
+            raise ValueError(
+                f"one answer has at most {MOST_STEPS} steps: ask for less time, or a longer step"
+            )
+        history = self.telemetry.history()
+        found = []
+        try:
+            known = lambda version: self.references(spec.name, Version(version))  # noqa: E731 - one line says it
+            for fact in history.facts(spec, known, since, until, step, path=path):
+                found.append(fact)
+                if len(found) > MOST_FACTS:
+                    raise ValueError(
+                        f"more than {MOST_FACTS} facts: give a path, less time, or a longer step"
+                    )
+        finally:
+            history.close()
+        return Facts(model, since, until, tuple(found))
+
+    def _span(
+        self, spec: ModelSpec, since: datetime | None, until: datetime | None
+    ) -> tuple[datetime, datetime]:
+        until = until or self.telemetry.newest(spec.name) or self.clock.now()
+        return since or until - timedelta(days=1), until
