@@ -34,7 +34,7 @@ def keep(db: sqlite3.Connection, outcome: Outcome, at: float) -> Literal["waitin
             (outcome.model, outcome.id, outcome.time, outcome.label, at),
         )
         return "waiting"
-    how = met(*held, outcome)
+    how = met(held[0], held[1], outcome)
     if how == "newer" or outcome.time > held[1]:
         db.execute(
             "UPDATE waiting_outcomes SET time = ?, label = ? WHERE model = ? AND id = ?",
