@@ -222,8 +222,9 @@ def absolute(source: SourceSettings, base: Path) -> SourceSettings:
     if isinstance(source, Files):
         return source.model_copy(update={"path": str(base / source.path)})
     if isinstance(source, Sql):
-        path = source.url.removeprefix("sqlite:///")
-        there = {} if path == source.url or path.startswith("/") else {"url": f"sqlite:///{base / path}"}
+        dialect, found, path = source.url.partition(":///")
+        inside = found and dialect in {"sqlite", "duckdb"} and path and not path.startswith(("/", ":"))
+        there = {"url": f"{dialect}:///{base / path}"} if inside else {}
         return source.model_copy(update=there | _files(source, base))
     if isinstance(source, Remote):
         tls = source.tls and source.tls.model_copy(update=_files(source.tls, base))

@@ -9,6 +9,8 @@ together with its watermark comes again, which is how a corrected label arrives.
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ from autoheal.sources.rows import Kind, usable
 from autoheal.sources.sql_cursor import Cursor, Mark, WatermarkError, load, mark_of, save
 from autoheal.sources.sql_database import Database, SqlError
 from autoheal.sources.tally import Tally
+from autoheal.telemetry.values import to_unix
+
+_LOG = logging.getLogger(__name__)
 
 #: A page may grow to this where so many rows share one watermark.
 LARGEST_PAGE = 1_000_000
@@ -69,7 +74,7 @@ class Sql:
         pulse = Pulse(self.name)
         while True:
             try:
-                await self.poll(sink)
+                await self.poll(sink, to_unix(clock.now()))
             except (AutohealError, OSError) as error:
                 await pulse.away(sink, clock.now(), f"{self._where()}: {error}"[:300])
             else:
@@ -77,13 +82,13 @@ class Sql:
             await self.tally.report(sink, clock.now())
             await clock.sleep(self.every)
 
-    async def poll(self, sink: Sink) -> None:
-        """Hand on everything new, page by page."""
+    async def poll(self, sink: Sink, now: float = math.inf) -> None:
+        """Hand on everything new, page by page; ``now`` in unix seconds tells watermarks that are in the future."""
         query, page = self.query, self.query.page
         since = self._cursor.start(query.overlap)
         while True:
             rows = await asyncio.to_thread(self.database.rows, query.text, query.watermark, since, page)
-            await self._take(rows, sink)
+            await self._take(rows, sink, now)
             if len(rows) < page:
                 return
             last = self._marked(rows[-1])
@@ -93,17 +98,18 @@ class Sql:
                     raise SqlError(f"more than {LARGEST_PAGE} rows have the watermark {last}")
             since = last
 
-    async def _take(self, rows: Sequence[dict[str, Any]], sink: Sink) -> None:
+    async def _take(self, rows: Sequence[dict[str, Any]], sink: Sink, now: float) -> None:
         fresh = [(row, self._marked(row)) for row in rows if self._cursor.fresh(row)]
         if fresh:
-            await whole(self._hand_on(fresh, sink))
+            await whole(self._hand_on(fresh, sink, now))
 
-    async def _hand_on(self, fresh: Sequence[tuple[dict[str, Any], Mark]], sink: Sink) -> None:
+    async def _hand_on(self, fresh: Sequence[tuple[dict[str, Any], Mark]], sink: Sink, now: float) -> None:
         if records := usable([row for row, _ in fresh], self.holds, self.spec, self.columns, self.tally):
             await sink(records)
             self.tally.taken += len(records)
-        for row, mark in fresh:
-            self._cursor.take(row, mark)
+        ahead = [mark for row, mark in fresh if not self._cursor.take(row, mark, now)]
+        if ahead:
+            _LOG.warning("%s: %d rows have a watermark in the future: %s", self.name, len(ahead), ahead[0])
         self._cursor.forget(self.query.overlap)
         await asyncio.to_thread(save, self._state_file, self._cursor)
 

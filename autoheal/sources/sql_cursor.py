@@ -1,13 +1,14 @@
 """How far a table was read: the greatest watermark, and the rows seen in the stretch that is asked for again. Pure.
 
 Rows whose transaction ends late get a watermark below one that was read already. Each round therefore asks again from
-``overlap`` before the greatest watermark on, and a digest of each row of that stretch says which are known. A watermark
+``overlap`` before the greatest watermark on (times in the future aside), and a digest of each row of that stretch says which are known. A watermark
 is a number or a time; numbers are compared as such, so for a sequence the overlap is so many numbers.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -55,11 +56,15 @@ class Cursor:
     def fresh(self, row: Mapping[str, Any]) -> bool:
         return digest(row) not in self.seen
 
-    def take(self, row: Mapping[str, Any], mark: Mark) -> None:
-        """Remember a row; the order of calls does not matter."""
+    def take(self, row: Mapping[str, Any], mark: Mark, now: float = math.inf) -> bool:
+        """Remember a row; the order of calls does not matter. False where its watermark is a time after ``now``: such
+        a one is no mark of how far we have read, for rows with true times will come below it."""
         self.seen[digest(row)] = place(mark)
+        if isinstance(mark, str | datetime) and place(mark) > now:
+            return False
         if self.newest is None or place(mark) > place(self.newest):
             self.newest = mark
+        return True
 
     def forget(self, overlap: float) -> None:
         """Drop what is no longer asked for, and the earliest of what is too much."""

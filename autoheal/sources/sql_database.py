@@ -2,8 +2,8 @@
 
 Called by ``sql`` in a thread; loads an extra. SQLAlchemy and not DuckDB: it reaches what people have (PostgreSQL, MySQL,
 SQL Server, Oracle, SQLite, and DuckDB itself) through the drivers they have, while DuckDB reads others' databases by
-extensions that it fetches from the network at run time. What surprises: SQLite is opened read only, since it would else
-make the file that it does not find.
+extensions that it fetches from the network at run time. What surprises: SQLite and DuckDB are opened read only, since they
+would else make the file that they do not find, and DuckDB would keep others from writing it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Database:
     def rows(self, query: str, watermark: str, since: Mark | None, most: int) -> list[dict[str, Any]]:
         """Up to ``most`` rows with a watermark from ``since`` on, the smallest first. Raises ``SqlError``."""
         sa = _sqlalchemy()
-        column = sa.column(watermark)
+        # DuckDB reserves more words than SQLAlchemy knows of, `at` is one; elsewhere quotes would make case matter.
+        quoted = sa.sql.quoted_name(watermark, quote=True if self.url.startswith("duckdb") else None)
+        column = sa.column(quoted)
         asked = sa.select(sa.text("*")).select_from(sa.text(f"({query}) AS autoheal_rows"))
         asked = asked.where(column.is_not(None) if since is None else column >= since)
         try:
@@ -88,6 +90,8 @@ class Database:
         if url.drivername in {"postgresql", "postgresql+psycopg", "postgresql+psycopg2"}:
             limit = f"-c statement_timeout={round(self.timeout * 1000)}"
             patience = {"connect_timeout": max(round(self.timeout), 2), "options": limit}
+        if url.get_backend_name() == "duckdb" and url.database not in {None, "", ":memory:"}:
+            patience = {"read_only": True}
         options = {"postgresql_readonly": True} if url.get_backend_name() == "postgresql" else {}
         return sa.create_engine(
             url, connect_args=patience, poolclass=sa.pool.NullPool, execution_options=options

@@ -66,13 +66,17 @@ def test_a_table_and_files_become_sources(tmp_path: Path) -> None:
         " overlap: 1h, rows: 7, as: predictions, columns: {id: x}}",
         '{name: u, kind: sql, url: "postgresql+psycopg://db/x", username: heal, password_file: pw, model: fraud,'
         ' query: "with a as (select 1) select * from a", watermark: at}',
+        '{name: d, kind: sql, url: "duckdb:///in/x.duckdb", model: fraud, query: "select 1", watermark: at}',
+        '{name: e, kind: sql, url: "duckdb:///:memory:", model: fraud, query: "select 1", watermark: at}',
         "{name: f, kind: files, path: in/*.log, model: fraud, as: records, format: jsonl}",
     )
-    table, other, files = parts.sources(found, MODELS)
+    table, other, *ducks, files = parts.sources(found, MODELS)
     assert isinstance(table, Sql)
     assert isinstance(other, Sql)
     assert isinstance(files, Files)
     assert table.database.url == f"sqlite:///{tmp_path}/in/labels.db"
+    urls = [one.database.url for one in ducks if isinstance(one, Sql)]
+    assert urls == [f"duckdb:///{tmp_path}/in/x.duckdb", "duckdb:///:memory:"]
     assert table.query == Query("SELECT 1 AS at", "at", 3600.0, 7)
     assert (table.holds, table.columns, table.every) == ("predictions", {"id": "x"}, 30.0)
     assert (other.database.username, other.database.password_file) == ("heal", tmp_path / "pw")

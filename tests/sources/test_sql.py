@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,6 +110,32 @@ async def test_each_kind_of_watermark(tmp_path: Path, sink: Any, kind: str, mark
     assert [i for i, _ in got(sink)] == ["a", "b", "late"]
 
 
+@pytest.mark.parametrize("aware", [True, False])
+async def test_a_watermark_of_the_future_hides_nothing(tmp_path: Path, sink: Any, aware: bool) -> None:
+    """One row of a sender whose clock is years ahead, and every row after it would be below the greatest watermark."""
+    table = Table(tmp_path, "TEXT")
+    now = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+    def at(**ahead: float) -> str:
+        when = now + timedelta(**ahead)
+        return (when if aware else when.replace(tzinfo=None)).isoformat(sep=" ")
+
+    async def poll() -> None:
+        one = table.source(overlap=60)
+        one._cursor = load(tmp_path / "s.json")
+        await one.poll(sink, now.timestamp())
+
+    table.add((at(minutes=-9), "a", "x"), (at(days=9000), "b", "x"), (at(days=9000), "c", "x"))
+    await poll()
+    table.add((at(minutes=-8), "d", "x"), (at(days=8000), "e", "x"))
+    await poll()
+    table.add((at(minutes=-7), "f", "x"))
+    await poll()
+    await poll()
+    assert [one for one, _ in got(sink)] == ["a", "b", "c", "d", "e", "f"]
+    assert place(load(tmp_path / "s.json").newest or 0) == (now - timedelta(minutes=7)).timestamp()
+
+
 async def test_a_store_that_is_full_loses_nothing_and_bad_rows_are_counted(table: Table, sink: Any) -> None:
     table.add((1, "a", "no"), (2, "", "no"), (3, "c", None))
     sink.refuse = StoreError("disk full")
@@ -137,6 +164,34 @@ async def test_a_query_that_cannot_work_says_so(
     with pytest.raises(AutohealError, match=said):
         await table.source(query, watermark=watermark).poll(sink)
     table.add((2, "still there", "no"))
+
+
+async def test_duckdb(tmp_path: Path, sink: Any) -> None:
+    """Read only: a file that is not there is not made, and one that is read can be written a moment later."""
+    path = tmp_path / "labels.duckdb"
+
+    def source() -> Sql:
+        query = Query('SELECT "at", id, label, "at" AS time FROM labels', "at", overlap=5, page=2)
+        database = Database(f"duckdb:///{path}")
+        return Sql(
+            "s", database=database, query=query, spec=SPEC, holds="outcomes", state_file=tmp_path / "s"
+        )
+
+    one = source()
+    with pytest.raises(AutohealError, match="does not exist"):
+        await one.poll(sink)
+    assert not path.exists()
+    with closing(duckdb.connect(path)) as db:
+        db.execute('CREATE TABLE labels ("at" TIMESTAMP, id TEXT, label TEXT)')
+        db.execute("INSERT INTO labels VALUES ('2026-01-01 00:00:03', 'a', 'x'), (NULL, 'b', 'x')")
+    await one.poll(sink)
+    with closing(duckdb.connect(path)) as db:
+        db.execute("INSERT INTO labels SELECT '2026-01-01'::TIMESTAMP, i::TEXT, 'x' FROM range(7) t(i)")
+        held = source()
+        with pytest.raises(AutohealError, match=r"lock|different configuration"):
+            await held.poll(sink)
+    await one.poll(sink)
+    assert [one for one, _ in got(sink)] == ["a", *map(str, range(7))]
 
 
 async def test_a_database_that_is_not_there_is_not_made(table: Table, sink: Any) -> None:
