@@ -113,9 +113,15 @@ def _cells(
 ) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
     """Names of the segments, and the segment of each row on both sides; the last one holds what is missing."""
     olds, news = ([row["features"].get(feature.name) for row in rows] for rows in (before, after))
-    if feature.kind == "numeric":
-        return _quartiles(feature.name, _numbers(olds), _numbers(news))
-    return _levels(feature.name, olds, news)
+    labels, old, new = (
+        _quartiles(feature.name, _numbers(olds), _numbers(news))
+        if feature.kind == "numeric"
+        else _levels(feature.name, olds, news)
+    )
+    if feature.sensitive:
+        # Levels and edges are raw values; that the rise sits in a part of this column may be said.
+        labels = [*(f"a part of {feature.name}" for _ in labels[:-1]), labels[-1]]
+    return labels, old, new
 
 
 def _quartiles(name: str, old: Floats, new: Floats) -> tuple[list[str], NDArray[Any], NDArray[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -100,6 +101,8 @@ def test_the_segment_that_got_worse_is_named_and_the_input_that_moved():
     old, new = (losses(Task.CLASSIFICATION, rows, 1.0) for rows in (before, after))
     told = blame(KIND, before, after, old, new)
     assert told["segments"][0].startswith("x > 0.7")
+    hidden = replace(KIND, features=tuple(replace(f, sensitive=True) for f in KIND.features))
+    assert blame(hidden, before, after, old, new)["segments"][0].startswith("a part of x: ")
     assert "of the rise, loss 0.1" in told["segments"][0]
     assert told["inputs"] == []
     assert moved(KIND, before, after) == ""

@@ -40,7 +40,7 @@ from autoheal.telemetry.summary import Judged, empty, total
 from autoheal.telemetry.values import from_unix
 
 Opened = Callable[..., Awaitable[Telemetry]]
-DAYS, AN_HOUR = 30, 24
+DAYS, AN_HOUR = 30, 16
 #: Days without a row.
 GAP = range(10, 12)
 
@@ -82,7 +82,7 @@ async def month(telemetry: Telemetry, make: Any) -> Month:
             temp = None if rng.random() < 0.03 else float(rng.normal(50.0 + drift, 20.0))
             said = float(rng.normal(50.0, 20.0))
             row = Prediction(
-                make.bike.name, "v1", f"{hour}-{i}", at + i * 145.0,
+                make.bike.name, "v1", f"{hour}-{i}", at + i * 220.0,
                 {"temp": temp, "season": "abz"[int(rng.integers(0, 2 + (drift > 0)))]}, said,
                 error="late" if rng.random() < 0.02 else None,
             )  # fmt: skip
@@ -149,7 +149,7 @@ def check(found: Iterable[Fact], sent: Month, make: Any, reference: Reference) -
 
 async def test_thirty_days_of_facts_are_those_of_the_rows(opened: Opened, make: Any, tmp_path: Path) -> None:
     reference = bike_reference(make)
-    telemetry = await opened(rows=2_000, metric_samples=200)
+    telemetry = await opened(rows=1_500, metric_samples=200)
     telemetry.view(make.bike.name, champion="v1", since=None, reference=reference, now=from_unix(make.start))  # type: ignore[arg-type]
     sent = await month(telemetry, make)
     db = sqlite3.connect(tmp_path / "telemetry.db")

@@ -91,12 +91,7 @@ async def test_what_was_kept_of_rows_that_left_is_the_sample_of_all_rows(
             assert thin.sample(make.bike, since, until, SIZE, version=version) == wanted
             assert len(wanted) == SIZE or (version == "v2" and len(wanted) == 0)
     assert {row["label"] is None for row in whole.sample(make.bike, since, until, SIZE)} == {True, False}
-
-
-async def test_a_sample_of_any_stretch_is_the_beginning_of_that_of_all_rows(
-    both: list[History], make: Any
-) -> None:
-    whole, thin = both
+    # Of any stretch it is the beginning, by rank, of the sample of all rows.
     rng = np.random.default_rng(1)
     for _ in range(40):
         first, last = sorted(rng.uniform(0, HOURS * 3600.0, 2).tolist())
@@ -108,6 +103,10 @@ async def test_a_sample_of_any_stretch_is_the_beginning_of_that_of_all_rows(
         got = thin.sample(make.bike, since, until, size)
         assert {row["id"] for row in got} == {row["id"] for row in by_rank[: len(got)]}
         assert {row["id"]: row for row in got}.items() <= {row["id"]: row for row in by_rank}.items()
+    day = from_unix(make.start), from_unix(make.start + 86_400)
+    assert all(set(row["features"]) == {"temp", "season"} for row in thin.sample(make.bike, *day, 5))
+    became = thin.sample(make.hidden(make.bike), *day, 5)
+    assert all(row["features"] == {} for row in became), "sensitive since"
 
 
 async def test_only_declared_features_that_are_not_sensitive_are_kept(make: Any, tmp_path: Path) -> None:
@@ -119,13 +118,6 @@ async def test_only_declared_features_that_are_not_sensitive_are_kept(make: Any,
     db = sqlite3.connect(path)
     assert db.execute("SELECT DISTINCT features FROM samples").fetchall() == [("{}",)]
     db.close()
-
-
-async def test_a_feature_that_became_sensitive_is_not_shown(both: list[History], make: Any) -> None:
-    day = from_unix(make.start), from_unix(make.start + 86_400)
-    shown = both[1].sample(make.bike, *day, 5)
-    assert all(set(row["features"]) == {"temp", "season"} for row in shown)
-    assert all(row["features"] == {} for row in both[1].sample(make.hidden(make.bike), *day, 5))
 
 
 async def test_samples_go_with_the_hours_of_history_and_can_be_turned_off(make: Any, tmp_path: Path) -> None:

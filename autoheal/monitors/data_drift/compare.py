@@ -20,7 +20,7 @@ from autoheal.stats import psi
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One feature of the window: ``psi``; of numbers the Kolmogorov-Smirnov distance, and Wasserstein's in interquartile
-    ranges; Jensen-Shannon divergence (bits) and total variation; and where it moved, in words."""
+    ranges; Jensen-Shannon divergence (bits) and total variation; and where it moved, in words: the bin that grew most, and (also in ``shares`` alone) its share then and now."""
 
     psi: float
     ks: float | None
@@ -28,6 +28,7 @@ class Compared:
     js: float
     tv: float
     moved: str
+    shares: str = ""
 
 
 def compare(references: Sequence[FeatureReference], seen: Tally) -> list[Compared]:
@@ -42,6 +43,7 @@ def compare(references: Sequence[FeatureReference], seen: Tally) -> list[Compare
     middle = (now + was) / 2.0
     js = (rel_entr(was, middle) + rel_entr(now, middle)).sum(axis=1) / (2.0 * math.log(2.0))
     tv = np.abs(now - was).sum(axis=1) / 2.0
+    grew = [f"{was[i, place]:.0%} -> {now[i, place]:.0%}" for i, place in enumerate(places.tolist())]
     return [
         Compared(
             float(shifts[i]),
@@ -49,7 +51,8 @@ def compare(references: Sequence[FeatureReference], seen: Tally) -> list[Compare
             _known(seen.wasserstein[i]),
             float(js[i]),
             float(tv[i]),
-            f"{stick.labels[i][place]} {was[i, place]:.0%} -> {now[i, place]:.0%}",
+            f"{stick.labels[i][place]} {grew[i]}",
+            grew[i],
         )
         for i, place in enumerate(places.tolist())
     ]

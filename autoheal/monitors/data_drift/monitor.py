@@ -70,7 +70,9 @@ class DataDrift:
                 severity = Severity.NONE
             if severity is not Severity.NONE:
                 since[name] = state.since.get(name, first)
-            said = _say(options, name, seen, len(chosen)) | {"severity": severity}
+            feature = view.spec.feature(name)
+            hide = feature is not None and feature.sensitive
+            said = _say(options, name, seen, len(chosen), hide=hide) | {"severity": severity}
             said |= {"age": age, "evidence": max(state.gauge.evidence(name), -700.0)}
             said |= {"level": level if severity is not Severity.NONE else ""}
             began = from_unix(since[name]) if name in since else None
@@ -100,15 +102,17 @@ def _severity(options: DataDriftOptions, seen: Compared, *, lasting: bool) -> Se
     return Severity.WARNING if far or seen.psi >= options.psi_warning * share else Severity.NONE
 
 
-def _say(options: DataDriftOptions, name: str, seen: Compared, n: int) -> dict[str, Any]:
+def _say(options: DataDriftOptions, name: str, seen: Compared, n: int, *, hide: bool) -> dict[str, Any]:
+    """A bin's name is raw: a level, or a range of values; of a sensitive column it is not told."""
     distance = "" if seen.ks is None else f", KS {seen.ks:.2f}, W1 {seen.wasserstein or 0.0:.2g} IQR"
     distance += f", JS {seen.js:.2g}, TV {seen.tv:.2g}"
+    moved = f"one of its bins {seen.shares}" if hide else seen.moved
     return {
         "value": seen.psi,
         "reference": options.psi_warning,
         "effect": seen.psi,
         "n": n,
-        "detail": f"{name}: PSI {seen.psi:.2f}{distance}; {seen.moved}, n={n}",
+        "detail": f"{name}: PSI {seen.psi:.2f}{distance}; {moved}, n={n}",
     }
 
 

@@ -59,7 +59,9 @@ class DataQuality:
             if found is not None:
                 since[name] = state.since.get(name, float(wide[found.fault.first]))
             said = _said(found, from_unix(since[name]) if name in since else None)
-            detail = f"{name}: {found.fault.detail}" if found else ""
+            feature = view.spec.feature(name)
+            hide = feature is not None and feature.sensitive
+            detail = f"{name}: {_in_words(options, found.fault, hide=hide)}" if found else ""
             findings.append(finding(view, self.kind, name, now, **said, n=options.rows, detail=detail))
         return replace(state, since=since, gauge=gauge), tuple(findings)
 
@@ -71,6 +73,13 @@ class _Found:
     fault: Fault
     level: Level = ""
     evidence: float | None = None
+
+
+def _in_words(options: DataQualityOptions, fault: Fault, *, hide: bool) -> str:
+    """A fault's own words may name values; those of a sensitive column only name the rule."""
+    if not hide:
+        return fault.detail
+    return f"{fault.rule}: {fault.share:.0%} of the newest {options.rows} rows, {fault.usual:.1%} in the reference"
 
 
 def _known(view: View) -> Mapping[str, FeatureReference]:
