@@ -12,9 +12,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "autoheal needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "no venv module: on Debian, apt-get install python3-venv" >&2; exit 1; }
 	@if command -v uv >/dev/null 2>&1 || $(BIN)/pip install --quiet uv >/dev/null 2>&1; then \
-	  PATH="$(PATH):$(CURDIR)/$(BIN)" VIRTUAL_ENV="$(CURDIR)/$(VENV)" uv pip install --quiet --compile-bytecode -c constraints.txt -e '.[dev,prometheus]'; \
+	  PATH="$(PATH):$(CURDIR)/$(BIN)" VIRTUAL_ENV="$(CURDIR)/$(VENV)" uv pip install --quiet --compile-bytecode -c constraints.txt -e '.[dev]'; \
 	else \
-	  $(BIN)/pip install --quiet -c constraints.txt -e '.[dev,prometheus]'; \
+	  $(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'; \
 	fi
 	@touch $@
 

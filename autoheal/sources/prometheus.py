@@ -4,9 +4,8 @@
 where the last one ended, in chunks that the server can bear, so an outage of either side leaves no gap younger than
 ``backfill``. Metrics named in ``instant`` are asked for at one time and never afterwards. The cursor is stored after the samples; a crash between the two repeats at most one chunk.
 
-The client is our own, on ``autoheal.net``, and not prometheus-api-client: that one is synchronous, has no time-out
-unless told, blocks for 10 s on a hung server even with ``timeout=1`` and for 6 s on a closed port, because it retries
-behind its caller's back; in a daemon with a watchdog each of these is a fault. What surprises: a plain selector is
+The client is our own, on ``autoheal.net``, and not prometheus-api-client, which blocks and throws warnings of partial
+answers away (docs/decisions/0007). What surprises: a plain selector is
 asked as ``last_over_time(selector[step])``, since Prometheus else repeats the last value for 5 minutes after its
 source went; an empty answer is *no data*, never zero; NaN and infinity are dropped and counted.
 """
@@ -18,7 +17,7 @@ import logging
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -89,6 +88,7 @@ class Prometheus:
         self.model_label = model_label
         self._only = ModelName("") if model_label else next(iter(self.models))
         self.queries = {ours: samples_of(query, self.pace.step) for ours, query in queries.items()}
+        self.plain = frozenset(ours for ours, query in queries.items() if _SELECTOR.fullmatch(query))
         self.instant = frozenset(instant)
         self.tally = Tally(name)
         self.missed = 0.0
@@ -155,7 +155,7 @@ class Prometheus:
         edge = math.floor(to_unix(at) / step) * step
         if ours in self.instant:
             answer = await api.query(self.queries[ours], edge)
-            await whole(self._take(ours, answer, sink, until=None if answer.partial else edge))
+            await whole(self._take(ours, self._sure(ours, answer), sink, edge))
             return answer.partial
         start = self._start(ours, edge)
         partial: tuple[str, ...] = ()
@@ -172,9 +172,13 @@ class Prometheus:
                 continue
             self._chunk[ours] = min(MOST_POINTS, self._chunk[ours] * 2)
             partial = answer.partial or partial
-            await whole(self._take(ours, answer, sink, until=None if partial else end))
+            await whole(self._take(ours, self._sure(ours, answer), sink, None if partial else end))
             start = end + step
         return partial
+
+    def _sure(self, ours: str, answer: Answer) -> Answer:
+        """What of an answer is true: the samples of a partial one are, what was computed from them may be anything."""
+        return replace(answer, series=()) if answer.partial and ours not in self.plain else answer
 
     async def _take(self, ours: str, answer: Answer, sink: Sink, until: float | None) -> None:
         """Hand the samples on, then remember that."""
@@ -194,6 +198,9 @@ class Prometheus:
                 "%s: %s: %.0fs are further back than backfill", self.name, ours, furthest - cursor.until
             )
             cursor.until = furthest
+        if cursor.until > edge:
+            _LOG.warning("%s: %s: was read up to %.0fs from now", self.name, ours, cursor.until - edge)
+            cursor.until = edge  # our clock was ahead and was put right: go on from here, not when it is then
         start = max(cursor.until - self.pace.late, furthest) if cursor.until else furthest
         return math.ceil(start / step - 1e-6) * step
 

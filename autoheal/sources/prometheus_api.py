@@ -23,6 +23,9 @@ from autoheal.sources.secret import Credentials
 LARGEST = 32 * 1024 * 1024
 LONG = 64 * 1024
 _RANGE, _INSTANT = "/api/v1/query_range", "/api/v1/query"
+_NATIVE = (
+    "answered with native histograms, which are no numbers: ask for histogram_quantile(0.95, ...) of them"
+)
 _SENTENCES = {
     401: "does not accept our credentials (401)",
     403: "does not allow us to ask (403)",
@@ -125,6 +128,8 @@ def read(status: int, body: bytes, kinds: Collection[str] = ("matrix",)) -> Answ
         if kind not in kinds:
             raise _error(status, document)
         found = document["data"]["result"]
+        if any(name in one for one in found if kind != "scalar" for name in ("histogram", "histograms")):
+            raise PrometheusError(_NATIVE)
         series = [_series(one) for one in ([{"metric": {}, "value": found}] if kind == "scalar" else found)]
         warned = tuple(str(w)[:200] for w in document.get("warnings") or ())
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):

@@ -17,7 +17,9 @@ from typing import Any
 
 import orjson
 import pytest
+import requests
 from fastapi import FastAPI, Request, Response
+from prometheus_api_client import PrometheusConnect
 
 from autoheal.clock import SystemClock
 from autoheal.domain.names import ModelName, Verdict
@@ -179,6 +181,26 @@ async def test_instant_queries_give_vectors_and_scalars_and_no_past(
     assert min(times) > to_unix(SystemClock().now()) - PACE.backfill / 2, "the past is not asked for"
 
 
+async def test_another_client_reads_the_same(service: Service, tmp_path: Path, sink: Any) -> None:
+    """prometheus-api-client, which docs/decisions/0007 is about."""
+    async with running(source(service, tmp_path), sink):
+        await sink.until(lambda: len(sink.records) >= 5)
+    first, last_ = sink.records[0].time, sink.records[-1].time + PACE.step / 2
+    query = samples_of("pages", PACE.step)
+    async with client(base_url=service.server.url) as http:
+        (ours,) = (await Api(http, 5.0).query_range(query, first, last_, PACE.step)).series
+
+    def theirs() -> Any:
+        with contextlib.closing(requests.Session()) as session:
+            asked = PrometheusConnect(service.server.url, session=session, timeout=5)
+            begin, end = from_unix(first), from_unix(last_)
+            return asked.custom_query_range(query, begin, end, f"{PACE.step:g}")
+
+    (other,) = await asyncio.to_thread(theirs)
+    assert [(float(t), float(v)) for t, v in other["values"]] == list(ours.points)
+    assert set(ours.points) >= {(r.time, r.value) for r in sink.records}
+
+
 async def test_an_outage_of_ours_is_filled_in_and_nothing_comes_twice(
     tmp_path: Path, service: Service, sink: Any
 ) -> None:
@@ -317,6 +339,16 @@ async def test_a_gap_longer_than_backfill_is_given_up_and_counted(
     assert one.missed == pytest.approx(70, abs=5)
 
 
+async def test_a_clock_that_was_ahead_and_was_put_right_stops_nothing(
+    tmp_path: Path, service: Service, sink: Any
+) -> None:
+    ahead = to_unix(SystemClock().now()) + 9e6
+    kept = {"pages": {"until": ahead, "newest": 0, "seen": {}}}
+    (tmp_path / "source-prom.json").write_bytes(orjson.dumps(kept))
+    async with running(source(service, tmp_path), sink):
+        await sink.until(lambda: len(sink.records) >= 3)
+
+
 async def test_a_query_that_is_wrong_says_so_and_the_others_go_on(
     tmp_path: Path, service: Service, sink: Any
 ) -> None:
@@ -399,6 +431,12 @@ def test_every_bad_answer_has_a_sentence(status: int, body: Any, said: str, less
     assert refused.value.less is less
 
 
+def test_native_histograms_are_no_numbers() -> None:
+    data = {"resultType": "matrix", "result": [{"metric": {}, "histograms": [[1, {"count": "1"}]]}]}
+    with pytest.raises(PrometheusError, match="histogram_quantile"):
+        read(200, orjson.dumps({"status": "success", "data": data, "infos": ["PromQL info: x"]}))
+
+
 def test_warnings_that_mean_less_data_and_others_are_told_apart() -> None:
     answer = read(
         200, orjson.dumps(matrix(warnings=["PromQL info: a name", "store x is away"], isPartial=True))
@@ -408,10 +446,12 @@ def test_warnings_that_mean_less_data_and_others_are_told_apart() -> None:
     assert answer.series == []
 
 
+@pytest.mark.parametrize("query", ["pages", "sum(pages)"])
 async def test_half_an_answer_is_asked_for_again_until_it_is_whole(
-    tmp_path: Path, serve: Callable[[FastAPI], Awaitable[str]], sink: Any
+    tmp_path: Path, serve: Callable[[FastAPI], Awaitable[str]], sink: Any, query: str
 ) -> None:
-    """A store behind the server is away: what came is taken, the rest is asked for again, nothing comes twice."""
+    """A store behind the server is away: what came is taken, the rest is asked for again, nothing comes twice. A sum
+    of what came is not the sum, and not taken."""
     app, whole, asked = FastAPI(), False, []
     start = 1_000_000_000.0
 
@@ -423,11 +463,11 @@ async def test_half_an_answer_is_asked_for_again_until_it_is_whole(
         body = matrix(*points, **({} if whole else {"warnings": ["store x is away"]}))
         return Response(orjson.dumps(body), media_type="application/json")
 
-    one = source(await serve(app), tmp_path, pace=replace(PACE, step=1.0))
+    one = source(await serve(app), tmp_path, queries={"pages": query}, pace=replace(PACE, step=1.0))
     clock = Standing(start + 29)
     async with running(one, sink, clock):
         await until(sink, Verdict.BREACH, "store x is away")
-        assert len(sink.records) == 15
+        assert len(sink.records) == (15 if query == "pages" else 0)
         assert len(set(asked)) == 1, "the cursor waits"
         whole = True
         await sink.until(lambda: len(sink.records) == 30)
