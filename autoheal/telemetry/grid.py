@@ -35,8 +35,6 @@ UNUSABLE = 3
 RESOLUTION = 2.0**-16
 #: Values further than so many units from the middle are counted as if they were there: 16 spans.
 FURTHEST = 2**20
-#: So many squares of them are added up without rounding.
-EXACT = 2**12
 
 
 @dataclass(frozen=True)
@@ -88,37 +86,14 @@ class FeatureGrid:
             values[bad] = self.size - UNUSABLE - NULL + column.state[bad]
         return values
 
-    def tally(self, column: Column) -> tuple[Cells, Floats]:
-        """Counts of the cells, shape (size,), and the usable numbers in order: as ``cells``, faster for many rows."""
-        if self.kind != "numbers" or column.kind != "numeric":
-            return np.bincount(self.cells(column), minlength=self.size), np.empty(0)
-        x = np.sort(column.values).astype(np.float64, copy=False)
-        states = np.bincount(column.state, minlength=UNUSABLE + 1)[1:]
-        x = x[: len(x) - int(states.sum())]
-        below, above = self._strayed(x)
-        upto = np.searchsorted(x, self.cuts, side="right")
-        counts = np.diff(np.concatenate([[0, below], upto, [len(x) - above, len(x)]]))
-        return np.concatenate([counts, states]), x
-
-    def moments(self, values: Floats) -> tuple[int, int]:
-        """Sums of the numbers as whole units from the middle, and of their squares; exact, so that they add up."""
-        first = second = 0
-        for start in range(0, len(values), EXACT):
-            with np.errstate(over="ignore"):  # what overflows is cut anyway
-                scaled = (values[start : start + EXACT] - self.middle) / self.unit
-            whole = np.rint(np.clip(scaled, -FURTHEST, FURTHEST))
-            first, second = first + int(whole.sum()), second + int(whole @ whole)
-        return first, second
-
-    def _strayed(self, ordered: Floats) -> tuple[int, int]:
-        """How many are below and above the range; as ReferenceBins has it, so that both agree on every last value."""
-        if not self.bounded or not len(ordered):
-            return 0, 0
+    @cached_property
+    def halves(self) -> tuple[float, float]:
+        """Half of the smallest and of the largest number within the range, as ReferenceBins has it, so that both agree on
+        every last value; half, since a sum of large ones would overflow."""
+        if not self.bounded:
+            return -math.inf, math.inf
         stray = MARGIN * self.high - MARGIN * self.low
-        low, high = self.low / 2 - stray / 2, self.high / 2 + stray / 2
-        below = 0 if ordered[0] / 2 >= low else int(np.searchsorted(ordered / 2, low, side="left"))
-        over = 0 if ordered[-1] / 2 <= high else int(np.searchsorted(ordered / 2, high, side="right"))
-        return below, len(ordered) - over if over or ordered[-1] / 2 > high else 0
+        return self.low / 2 - stray / 2, self.high / 2 + stray / 2
 
     def _numbers(self, column: Column) -> Cells:
         if column.kind != "numeric":
@@ -126,10 +101,9 @@ class FeatureGrid:
         x = column.values
         found: Cells = np.searchsorted(self.cuts, x, side="left") + 1
         if self.bounded:
-            # As ReferenceBins has it, so that both agree on every last value.
-            stray = MARGIN * self.high - MARGIN * self.low
-            found[x / 2 < self.low / 2 - stray / 2] = 0
-            found[x / 2 > self.high / 2 + stray / 2] = len(self.edges) + 2
+            low, high = self.halves
+            found[x / 2 < low] = 0
+            found[x / 2 > high] = len(self.edges) + 2
         return found
 
     def _levels(self, column: Column) -> Cells:
@@ -196,6 +170,12 @@ class Layout:
         with np.errstate(over="ignore"):
             scaled = np.clip((found - middles) / units, -FURTHEST, FURTHEST)
         return found, np.where(np.isnan(scaled), 0.0, np.rint(scaled)).astype(np.int64)
+
+    @cached_property
+    def halves(self) -> tuple[Floats, Floats]:
+        """The ranges' ends of all features, halved, shape (features,) each."""
+        low, high = zip(*(f.halves for f in self.features), strict=True) if self.features else ((), ())
+        return np.array(low, np.float64), np.array(high, np.float64)
 
     def part(self, name: str) -> tuple[FeatureGrid, slice]:
         """A feature's grid and its stretch of the counts; KeyError when it has none."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoheal.monitors.rows import Floats, Rows
+from autoheal.telemetry.counting import LookedUp, sorted_out
 from autoheal.telemetry.grid import Cells, FeatureGrid, Layout
 
 #: Equal bins of [0, 1] of scores, and of their calibration.
@@ -175,15 +176,15 @@ def summarise(layout: Layout, rows: Rows, groups: Cells | None = None, number: i
     order = np.argsort(places, kind="stable")
     starts = np.searchsorted(places[order], np.arange(number + 1))
     # Sorting a column beats looking up each row, unless the groups are tiny.
-    tiny = _Cells(layout, rows) if len(rows) < SORTED * number else None
+    tiny = LookedUp(layout, rows) if len(rows) < SORTED * number else None
     for group, summary in enumerate(found):
         chosen = slice(None) if number == 1 else order[starts[group] : starts[group + 1]]
         summary.rows = int(starts[group + 1] - starts[group])
         _answered(summary.answers, rows, chosen)
-        if tiny is not None:
-            tiny.count(summary, chosen)
-        else:
-            _count(summary, rows if number == 1 else rows.take(chosen))
+        counted = (
+            sorted_out(layout, rows.features, summary.rows, chosen) if tiny is None else tiny.count(chosen)
+        )
+        summary.counts, summary.sums, summary.low, summary.high = counted
     return found
 
 
@@ -211,34 +212,6 @@ def feature_total(grid: FeatureGrid, summaries: Iterable[Summary]) -> FeatureSum
         min(part.low for part in parts),
         max(part.high for part in parts),
     )
-
-
-class _Cells:
-    """All rows looked up at once, for many small groups of them."""
-
-    def __init__(self, layout: Layout, rows: Rows) -> None:
-        self._cells = layout.cells(rows)
-        self._values, self._whole = layout.numbers(rows)
-
-    def count(self, summary: Summary, chosen: Cells | slice) -> None:
-        summary.counts += np.bincount(self._cells[:, chosen].ravel(), minlength=summary.layout.size)
-        whole, values = self._whole[:, chosen], self._values[:, chosen]
-        summary.sums[:, 0] += whole.sum(axis=1)
-        summary.sums[:, 1] += (whole * whole).sum(axis=1)
-        np.minimum(summary.low, np.fmin.reduce(values, axis=1, initial=np.inf), out=summary.low)
-        np.maximum(summary.high, np.fmax.reduce(values, axis=1, initial=-np.inf), out=summary.high)
-
-
-def _count(summary: Summary, rows: Rows) -> None:
-    """Column by column, in order."""
-    offsets = summary.layout.offsets
-    for i, grid in enumerate(summary.layout.features):
-        part = slice(offsets[i], offsets[i + 1])
-        summary.counts[part], ordered = grid.tally(rows.features[grid.name])
-        if len(ordered):
-            summary.sums[i] += grid.moments(ordered)
-            summary.low[i] = min(summary.low[i], ordered[0])
-            summary.high[i] = max(summary.high[i], ordered[-1])
 
 
 def _answered(answers: Answers, rows: Rows, chosen: Cells | slice) -> None:
