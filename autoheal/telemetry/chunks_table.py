@@ -224,15 +224,15 @@ def _delete(
 
 def _dumped(rows: Packed) -> bytes:
     """Length of the head, the head as JSON, then the arrays that it names, one after the other."""
-    arrays: list[bytes] = []
+    arrays: list[Any] = []
 
     def put(column: Cells) -> Any:
         if isinstance(column, Texts):
-            arrays.append(column.codes.astype("<i4").tobytes())
+            arrays.append(np.ascontiguousarray(column.codes, "<i4"))
             return {"table": column.table}
         if isinstance(column, list):
             return {"values": column}
-        arrays.append(column.astype("<f8").tobytes())
+        arrays.append(np.ascontiguousarray(column, "<f8"))
         return {}
 
     head = {"version": rows.version, "ids": rows.ids, "prediction": put(rows.prediction)}

@@ -45,6 +45,24 @@ def hashes(ids: Sequence[str]) -> Hashes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sorted:
+    """Hashes in order, since neighbours are then looked for near each other, and the place that each had before."""
+
+    keys: Hashes
+    order: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, ids: Sequence[str]) -> Sorted:
+        keys = hashes(ids)
+        order = np.argsort(keys)
+        return cls(keys[order], order)
+
+    @property
+    def distinct(self) -> bool:
+        return not bool((self.keys[1:] == self.keys[:-1]).any())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """Rows ``first`` to ``last``: sorted hashes and the number of the row of each."""
 
@@ -61,35 +79,33 @@ class IdIndex:
     _held: OrderedDict[str, list[Run]] = field(default_factory=OrderedDict)
     _size: int = 0
 
-    def hits(self, db: sqlite3.Connection, model: str, keys: Hashes) -> list[tuple[int, int]]:
-        """Pairs of a place in ``keys`` and the number of a row with that hash."""
+    def hits(self, db: sqlite3.Connection, model: str, wanted: Sorted) -> list[tuple[int, int]]:
+        """Pairs of a place among the ids and the number of a row with that hash."""
         found: list[tuple[int, int]] = []
-        order = np.argsort(keys)
-        wanted = keys[order]  # in order, since neighbours are then looked for near each other
         for run in self._runs(db, model):
-            left = np.searchsorted(run.keys, wanted, side="left")
-            near = run.keys[np.minimum(left, len(run.keys) - 1)] == wanted
+            left = np.searchsorted(run.keys, wanted.keys, side="left")
+            near = run.keys.take(left, mode="clip") == wanted.keys
             for place in np.flatnonzero(near).tolist():
                 at = int(left[place])
-                while at < len(run.keys) and run.keys[at] == wanted[place]:
-                    found.append((int(order[place]), int(run.seqs[at])))
+                while at < len(run.keys) and run.keys[at] == wanted.keys[place]:
+                    found.append((int(wanted.order[place]), int(run.seqs[at])))
                     at += 1
         return found
 
-    def add(self, db: sqlite3.Connection, model: str, keys: Hashes, seqs: Seqs) -> None:
-        """New rows of a model, at least one, with numbers above all earlier ones."""
+    def add(self, db: sqlite3.Connection, model: str, new: Sorted, seqs: Seqs) -> None:
+        """New rows of a model, at least one, with ascending numbers above all earlier ones."""
         runs = self._runs(db, model)
-        order = np.argsort(keys, kind="stable")
-        run = Run(int(seqs.min()), int(seqs.max()), keys[order], seqs[order])
-        self._size += len(keys)
+        run = Run(int(seqs[0]), int(seqs[-1]), new.keys, seqs[new.order])
+        self._size += len(new.keys)
         while (many := _alike(runs, run)) and len(run.keys) < LARGEST:
             old = [runs.pop() for _ in range(many)]
             db.execute("DELETE FROM id_runs WHERE model = ? AND first >= ?", (model, old[-1].first))
             run = _merged([run, *old])
         runs.append(run)
+        keys, numbers = run.keys.astype("<u8", copy=False), run.seqs.astype("<i8", copy=False)
         db.execute(
             "INSERT INTO id_runs (model, first, last, keys, seqs) VALUES (?, ?, ?, ?, ?)",
-            (model, run.first, run.last, run.keys.astype("<u8").tobytes(), run.seqs.astype("<i8").tobytes()),
+            (model, run.first, run.last, keys.data, numbers.data),
         )
 
     def forget(self, db: sqlite3.Connection, model: str, before: int) -> None:

@@ -18,7 +18,7 @@ import orjson
 from autoheal.domain.names import ModelName
 from autoheal.telemetry import chunks_table, predictions_table
 from autoheal.telemetry.chunks_table import Chunk
-from autoheal.telemetry.id_index import Hashes, IdIndex, hashes
+from autoheal.telemetry.id_index import IdIndex, Sorted
 from autoheal.telemetry.packed import Packed
 from autoheal.telemetry.predictions_table import Joined
 from autoheal.telemetry.records import Outcome, Prediction
@@ -43,14 +43,13 @@ class Packing:
                 rows = db.execute(
                     "SELECT id, seq FROM predictions WHERE model = ? ORDER BY seq", (model,)
                 ).fetchall()
-                self.ids.add(
-                    db, model, hashes([r[0] for r in rows]), np.array([r[1] for r in rows], np.int64)
-                )
+                seqs = np.array([r[1] for r in rows], np.int64)
+                self.ids.add(db, model, Sorted.of([r[0] for r in rows]), seqs)
 
     def take(self, db: sqlite3.Connection, first: int, stamp: float, rows: Packed, *, waiting: bool) -> bool:
         """Store the batch as a chunk, when it is clean: no id twice or known, no outcome that waits for one of them."""
-        keys = hashes(rows.ids)
-        if len(np.unique(keys)) != len(keys) or self.ids.hits(db, rows.model, keys):
+        keys = Sorted.of(rows.ids)
+        if not keys.distinct or self.ids.hits(db, rows.model, keys):
             return False
         if waiting and _awaited(db, rows):
             return False
@@ -82,7 +81,7 @@ class Packing:
         row = predictions_table.label(db, outcome, stamp)
         if row is not None or outcome.model not in self._models:
             return row
-        for _, seq in self.ids.hits(db, outcome.model, hashes([outcome.id])):
+        for _, seq in self.ids.hits(db, outcome.model, Sorted.of([outcome.id])):
             chunk = self._found(db, outcome.model, outcome.id, seq)
             if chunk is not None:
                 return chunks_table.label(db, chunk, seq, outcome, stamp)
@@ -134,5 +133,5 @@ def _by_model(records: Iterable[Prediction]) -> dict[ModelName, list[int]]:
     return found
 
 
-def _keys(records: Sequence[Prediction], places: Sequence[int]) -> Hashes:
-    return hashes([records[place].id for place in places])
+def _keys(records: Sequence[Prediction], places: Sequence[int]) -> Sorted:
+    return Sorted.of([records[place].id for place in places])

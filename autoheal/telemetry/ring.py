@@ -105,9 +105,11 @@ class Ring:
     def packed(self, batch: Packed, arrived: float) -> Rows:
         """A packed batch as rows without a label; they are not held yet."""
         n = len(batch)
-        no = np.zeros(n, np.bool_)
+        no, present = np.zeros(n, np.bool_), np.full(n, PRESENT, np.uint8)
         code = self.versions.code(batch.version)
-        features = {f.name: self._packed_cells(f, batch.features.get(f.name), n) for f in self.spec.features}
+        features = {
+            f.name: self._packed_cells(f, batch.features.get(f.name), present) for f in self.spec.features
+        }
         said = self._answers(batch.prediction)
         return Rows(
             batch.time, np.full(n, arrived), np.full(n, code, np.int32), self.versions.frozen(), no, no, said,
@@ -123,14 +125,14 @@ class Ring:
         codes: Floats = np.array([self._answer(value) for value in known.tolist()], np.float64)
         return codes[inverse]
 
-    def _packed_cells(self, feature: FeatureSpec, column: Cells | None, n: int) -> Column:
+    def _packed_cells(self, feature: FeatureSpec, column: Cells | None, present: States) -> Column:
         if feature.kind == "numeric" and isinstance(column, np.ndarray):
-            return Column("numeric", column, np.zeros(n, np.uint8))
+            return Column("numeric", column, present)
         if feature.kind == "categorical" and isinstance(column, Texts):
             codes, state = self._codes(feature, list(column.table))
             levels = self.levels[feature.name].frozen()
             return Column("categorical", codes[column.codes], state[column.codes], levels)
-        return self._cells_of(feature, [_ABSENT] * n if column is None else list(raw(column)))
+        return self._cells_of(feature, [_ABSENT] * len(present) if column is None else list(raw(column)))
 
     def append(self, seqs: Sequence[int], records: Sequence[Prediction], arrived: float) -> None:
         """Take new predictions, in the order of their ascending ``seqs``."""
