@@ -114,11 +114,15 @@ def _extent(
     high[where[some]] = ordered[some, usable[some] - 1]
     middles, units = (scale[where] for scale in layout.scale)
     for start in range(0, ordered.shape[1], EXACT):
-        with np.errstate(over="ignore"):  # what overflows is cut anyway
-            whole = (ordered[:, start : start + EXACT] - middles) / units
-        np.rint(whole.clip(-FURTHEST, FURTHEST, out=whole), out=whole)
-        if not some.all() or bool((usable < ordered.shape[1]).any()):
+        with np.errstate(over="ignore"):  # what overflows is cut
+            whole = ordered[:, start : start + EXACT] - middles
+            # A unit is a power of two and never tiny, so that this is the quotient.
+            whole *= 1.0 / units
+        # In order, so that the furthest stand at the ends, and NaN after them.
+        if not bool(((whole[:, 0] >= -FURTHEST) & (whole[:, -1] <= FURTHEST)).all()):
+            np.clip(whole, -FURTHEST, FURTHEST, out=whole)
             whole[np.isnan(whole)] = 0.0
+        np.rint(whole, out=whole)
         sums[where, 0] += whole.sum(axis=1).astype(np.int64)
         sums[where, 1] += np.einsum("ij,ij->i", whole, whole).astype(np.int64)
     return sums, low, high

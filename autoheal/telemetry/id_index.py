@@ -27,10 +27,7 @@ def hashes(ids: Sequence[str]) -> Hashes:
     """64-bit hashes of ids, shape (ids,): eight bytes at a time, all ids at once."""
     if not ids:
         return np.empty(0, np.uint64)
-    try:
-        text = np.array(ids, "S")
-    except UnicodeEncodeError:
-        text = np.array([one.encode() for one in ids], "S")
+    text = _fixed(ids)
     width = -(-text.dtype.itemsize // 8) * 8
     words = text.astype(f"S{width}").view("<u8").reshape(len(ids), width // 8)
     found = np.full(len(ids), 0x9E3779B97F4A7C15, np.uint64)
@@ -42,6 +39,14 @@ def hashes(ids: Sequence[str]) -> Hashes:
         found = np.where(word != 0, mixed, found)
     found *= np.uint64(0x94D049BB133111EB)
     return found ^ (found >> np.uint64(31))
+
+
+def _fixed(ids: Sequence[str]) -> NDArray[np.bytes_]:
+    """The ids in UTF-8, filled up to one length."""
+    together = "".join(ids)
+    if together.isascii() and len(together) == len(ids[0]) * len(ids) and len(set(map(len, ids))) == 1:
+        return np.frombuffer(together.encode(), f"S{len(ids[0])}") if together else np.zeros(len(ids), "S1")
+    return np.array(ids if together.isascii() else [one.encode() for one in ids], "S")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,9 +12,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoheal.domain.names import Task
 from autoheal.domain.specs import ModelSpec
@@ -77,8 +78,9 @@ class Summariser:
         newest = max(self._newest.get(spec.name, 0.0), float(rows.time.max()))
         self._newest[spec.name] = newest
         cuts = self.slices.cut(db, spec, rows) if spec.slices else ()
-        for code in np.unique(rows.version).tolist():
-            mine: Chosen = slice(None) if len(rows.versions) == 1 else np.flatnonzero(rows.version == code)
+        codes, _, _ = _distinct(rows.version)
+        for code in codes.tolist():
+            mine: Chosen = slice(None) if len(codes) == 1 else np.flatnonzero(rows.version == code)
             chosen = rows if isinstance(mine, slice) else rows.take(mine)
             parts = [(names, codes[mine]) for names, codes in cuts]
             self._buckets(db, spec, rows.versions[code], chosen, newest, parts)
@@ -148,7 +150,7 @@ class Summariser:
         """Rows of one version: all of them, and each column's slices in one more pass over the rows."""
         width, start = self.ages.bucket(rows.time, newest)
         # A start belongs to one width only, so that the start alone names the bucket.
-        starts, first, group = np.unique(start, return_index=True, return_inverse=True)
+        starts, first, group = _distinct(start)
         known = self._layout(db, spec, version)
         for i, part in enumerate(summarise(known, rows, group, len(starts))):
             self._summary(db, spec, version, "", int(width[first[i]]), int(starts[i])).add(part)
@@ -188,6 +190,13 @@ class Summariser:
                 summaries_table.keep_layout(db, *key, known)
                 self._unsaved.discard(key)
         return known
+
+
+def _distinct(values: NDArray[Any]) -> tuple[NDArray[Any], Ints, Ints]:
+    """``np.unique`` with first places and groups, quicker for what is usual: all are the same."""
+    if bool((values == values[0]).all()):
+        return values[:1], np.zeros(1, np.int64), np.zeros(len(values), np.int64)
+    return np.unique(values, return_index=True, return_inverse=True)
 
 
 def _fold(db: sqlite3.Connection, buckets: Sequence[Bucket]) -> None:

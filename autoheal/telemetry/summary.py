@@ -173,8 +173,8 @@ def summarise(layout: Layout, rows: Rows, groups: Cells | None = None, number: i
     """
     places = np.zeros(len(rows), np.int64) if groups is None else groups
     found = [empty(layout) for _ in range(number)]
-    order = np.argsort(places, kind="stable")
-    starts = np.searchsorted(places[order], np.arange(number + 1))
+    order = np.argsort(places, kind="stable") if number > 1 else places
+    starts = np.searchsorted(places[order], np.arange(number + 1)) if number > 1 else np.array([0, len(rows)])
     # Sorting a column beats looking up each row, unless the groups are tiny.
     tiny = LookedUp(layout, rows) if len(rows) < SORTED * number else None
     for group, summary in enumerate(found):
