@@ -2,7 +2,8 @@
 
 Supervised; one task for all models. Numerics run off the event loop. A model whose round breaks says so as a finding
 of its own and disturbs no other. Monitor states are kept in a file between restarts, so that evidence is not lost;
-they follow the champion, for a baseline belongs to a version. A lost or foreign file only means starting over.
+they follow the champion and its reference, since evidence is about what it was measured against; starting anew only loses
+evidence, so it costs nothing of the promise. A lost or foreign file only means starting over.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ SAVE_EVERY = 5.0
 
 @dataclass(slots=True)
 class ModelBeat:
-    """What is remembered of one model between beats: monitor states of one champion, and when each kind ran."""
+    """What is remembered of one model between beats: monitor states of one champion and reference (by its digest, "" for
+    none, None: not looked at yet), and when each kind ran."""
 
     champion: Version = Version("")
     states: dict[str, object] = field(default_factory=dict)
     ran: dict[str, datetime] = field(default_factory=dict)
     broken: bool = False
+    reference: str | None = None
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ class Rounds:
             return ()
         now = self.clock.now()
         if beat.champion != state.champion:
-            beat.champion, beat.states, beat.ran = state.champion, {}, {}
+            beat.champion, beat.states, beat.ran, beat.reference = state.champion, {}, {}, None
         kinds = {m.kind for m in spec.monitors if _due(m, beat, now)}
         if not kinds:
             return ()
@@ -122,7 +125,12 @@ class Rounds:
         now: datetime,
         kinds: set[str],
     ) -> tuple[Finding, ...]:
-        reference = self.references.get(spec.name, champion)
+        known = self.references.known(spec.name, champion)
+        reference, digest = (known.reference, known.digest) if known else (None, "")
+        if beat.reference != digest:
+            if beat.reference is not None:
+                beat.states = {}
+            beat.reference = digest
         view = self.telemetry.view(spec.name, champion=champion, since=since, reference=reference, now=now)
         beat.states, findings = evaluate(spec, beat.states, view, now, kinds, self._budgets().get(spec.name))
         beat.ran.update(dict.fromkeys(kinds, now))
@@ -139,7 +147,11 @@ class Rounds:
 
     def _save(self) -> None:
         data = {
-            name: {"champion": beat.champion, "states": dump_states(beat.states)}
+            name: {
+                "champion": beat.champion,
+                "states": dump_states(beat.states),
+                "reference": beat.reference,
+            }
             for name, beat in self._models.items()
         }
         replace_file(self.state_file, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY))
@@ -150,7 +162,9 @@ class Rounds:
             data: dict[str, Any] = orjson.loads(self.state_file.read_bytes())
             for name, saved in data.items():
                 self._models[ModelName(name)] = ModelBeat(
-                    Version(saved["champion"]), load_states(saved["states"])
+                    Version(saved["champion"]),
+                    load_states(saved["states"]),
+                    reference=saved.get("reference"),
                 )
         except FileNotFoundError:
             return

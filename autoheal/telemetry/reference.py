@@ -8,8 +8,10 @@ were not trained on, or every model looks worse live than in training.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,22 +116,41 @@ def load_reference(data: bytes | str | Mapping[str, Any]) -> Reference:
         raise TelemetryError(f"not a reference.json: {error!r}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A reference, and a digest of its bytes that stands for it."""
+
+    path: Path
+    digest: str
+    reference: Reference
+
+
 class References:
-    """References by model and version, each loaded once; ``locate`` names the file (or None: has none)."""
+    """References by model and version, each loaded once; ``locate`` names the file (or None: has none). Another path is
+    another reference: what a version is compared with may be anchored anew."""
 
     def __init__(self, locate: Callable[[ModelName, Version], Path | None]) -> None:
         self._locate = locate
-        self._loaded: dict[tuple[ModelName, Version], Reference | None] = {}
+        self._loaded: dict[tuple[ModelName, Version], Known] = {}
+
+    def known(self, model: ModelName, version: Version) -> Known | None:
+        """The present reference, or None when the version has none; reads a file the first time."""
+        path = self._locate(model, version)
+        held = self._loaded.get((model, version))
+        if path is None or (held is not None and held.path == path):
+            return held if path is not None else None
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        found = Known(path, hashlib.sha256(data).hexdigest(), load_reference(data))
+        self._loaded[model, version] = found
+        return found
 
     def get(self, model: ModelName, version: Version) -> Reference | None:
-        """The reference, or None when the version has none; reads a file the first time."""
-        key = (model, version)
-        if key not in self._loaded:
-            path = self._locate(model, version)
-            if path is None or not path.exists():
-                return None
-            self._loaded[key] = load_reference(path.read_bytes())
-        return self._loaded[key]
+        """As ``known``, without its digest."""
+        found = self.known(model, version)
+        return found.reference if found else None
 
 
 def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:

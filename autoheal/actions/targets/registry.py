@@ -2,6 +2,7 @@
 
     MODEL/versions/VERSION/{version.json, reference.json, artefact/...}    MODEL/champion.json
     MODEL/candidates/NAME/{version.json, origin.json, gate.json, artefact/...}    MODEL/history.jsonl
+    MODEL/references/DIGEST.json    MODEL/references.jsonl
 
 Written by actions, CI and the demo, one at a time by an OS lock a model; read by anybody at any time without a lock.
 All methods are synchronous (call them in a thread). What surprises: "known good" comes from the history of what served
@@ -11,7 +12,7 @@ healthy, never from version numbers, and is a *proposal*: rollback proves it on 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,14 @@ import orjson
 from autoheal.actions.targets import artefact, champion, versions
 from autoheal.actions.targets.champion import Champion, Good, Moved
 from autoheal.actions.targets.names import checked
+from autoheal.actions.targets.reference_shelf import ReferenceShelf
 from autoheal.actions.targets.versions import CANDIDATES, VERSIONS, NewVersion, VersionInfo
-from autoheal.durable import locked, make_folder, replace_file
-from autoheal.errors import ActionError, ActionRefused
+from autoheal.durable import make_folder, replace_file
+from autoheal.errors import ActionRefused
 
 
-class Registry:
+class Registry(ReferenceShelf):
     """``Registry.open(root)`` mends what a crash left; every method raises ActionError or ActionRefused."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
 
     @classmethod
     def open(cls, root: Path) -> Registry:
@@ -73,14 +72,6 @@ class Registry:
                 f"{model} {version}: the artefact's sha256 is {found[:12]}, registered was {wanted[:12]}"
             )
         return folder / "artefact"
-
-    def reference_path(self, model: str, version: str) -> Path | None:
-        """reference.json of a version, for ``telemetry.reference.References``; None when it has none."""
-        try:
-            path = self._locate(model, version) / "reference.json"
-        except ActionRefused:
-            return None
-        return path if path.exists() else None
 
     def champion(self, model: str) -> Champion | None:
         return champion.read(self._folder(model))
@@ -205,37 +196,3 @@ class Registry:
         if info.role != "model":
             raise ActionRefused(f"{model} {version} is a {info.role}, which cannot be champion")
         self.artefact(model, version)
-
-    # --- paths and locks ----------------------------------------------------------------------------------------
-
-    def _folder(self, model: str) -> Path:
-        return self.root / checked("model", model)
-
-    def _locate(self, model: str, version: str) -> Path:
-        """The folder of a version or candidate; ActionRefused when there is none."""
-        folder, name = self._folder(model), checked("version", version)
-        for shelf in (VERSIONS, CANDIDATES):
-            if (folder / shelf / name).is_dir():
-                return folder / shelf / name
-        raise ActionRefused(f"{model} has no version {name}")
-
-    def _writing(self, model: str, *, make: bool = False) -> contextlib.AbstractContextManager[Path]:
-        folder = self._folder(model)
-        if make:
-            make_folder(folder)
-        elif not folder.is_dir():
-            raise ActionRefused(f"the registry has no model {model}")
-        return _locked(folder)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[Path]:
-    """A model's folder under its lock, mended first."""
-    try:
-        with locked(folder / ".lock"):
-            champion.reconcile(folder)
-            for shelf in (VERSIONS, CANDIDATES):
-                versions.tidy(folder / shelf)
-            yield folder
-    except OSError as error:  # LockedError too
-        raise ActionError(f"registry: {error}", retryable=True) from error
