@@ -1,6 +1,7 @@
 """``@recorder.predicts()``: records what a function was asked and what it answered. Called by ``Recorder.predicts``.
 
-Works on plain and ``async`` functions, and passes answers and errors on as they are. What surprises: a prediction
+Works on plain and ``async`` functions and whatever returns an awaitable, and passes answers and errors on as they
+are; features are those of before the call. What surprises: a prediction
 without an id of the caller's gets a random one; it counts for drift and can never be joined with an outcome.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autoheal.recorder.now import ticks
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The name of an argument, or a function of the call's arguments.
 Pick = str | Callable[..., Any]
+#: Id and features of a call, None when they cannot be had.
+Asked = tuple[Any, dict[str, Any]] | None
 
 
 def predicts(
@@ -31,7 +34,9 @@ def predicts(
     which else is the prediction itself or a mapping of these."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        names = list(inspect.signature(function).parameters)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ValueError("a function that yields has no one answer: call recorder.prediction at its end")
+        names = {n: p.default for n, p in inspect.signature(function).parameters.items()}
         first = next((n for n in names if n not in {"self", "cls"}), None)
         note = _Note(recorder, _getter(id_, names), _getter(features or first, names), answer)
         return (
@@ -44,13 +49,15 @@ def predicts(
 def _plain(function: Callable[..., Any], note: _Note) -> Callable[..., Any]:
     @functools.wraps(function)
     def recorded(*args: Any, **kwargs: Any) -> Any:
-        began = ticks()
+        asked, began = note.asked(args, kwargs), ticks()
         try:
             found = function(*args, **kwargs)
         except Exception as error:
-            note.failed(args, kwargs, error, began)
+            note.failed(asked, error, began)
             raise
-        note.answered(args, kwargs, found, began)
+        if inspect.isawaitable(found):  # a partial, an object that is called, another decorator
+            return _awaited(found, asked, note, began)
+        note.answered(asked, found, began)
         return found
 
     return recorded
@@ -59,16 +66,20 @@ def _plain(function: Callable[..., Any], note: _Note) -> Callable[..., Any]:
 def _asynchronous(function: Callable[..., Any], note: _Note) -> Callable[..., Any]:
     @functools.wraps(function)
     async def recorded(*args: Any, **kwargs: Any) -> Any:
-        began = ticks()
-        try:
-            found = await function(*args, **kwargs)
-        except Exception as error:
-            note.failed(args, kwargs, error, began)
-            raise
-        note.answered(args, kwargs, found, began)
-        return found
+        asked, began = note.asked(args, kwargs), ticks()
+        return await _awaited(function(*args, **kwargs), asked, note, began)
 
     return recorded
+
+
+async def _awaited(coming: Awaitable[Any], asked: Asked, note: _Note, began: float) -> Any:
+    try:
+        found = await coming
+    except Exception as error:
+        note.failed(asked, error, began)
+        raise
+    note.answered(asked, found, began)
+    return found
 
 
 class _Note:
@@ -88,27 +99,41 @@ class _Note:
         self._features = features
         self._answer = answer
 
-    def answered(self, args: Any, kwargs: Any, found: Any, began: float) -> None:
+    def asked(self, args: Any, kwargs: Any) -> Asked:
+        """Id and features as they are now: the function may change what it was given. None when there are none."""
+        try:
+            id_ = self._id(*args, **kwargs) if self._id is not None else None
+            return id_, dict(self._features(*args, **kwargs)) if self._features else {}
+        except Exception:  # noqa: BLE001 - nothing that is recorded may break the service
+            self._recorder.unusable()
+            return None
+
+    def answered(self, asked: Asked, found: Any, began: float) -> None:
+        if asked is None:
+            return
         try:
             said = self._answer(found) if self._answer else found
             fields = dict(said) if isinstance(said, Mapping) else {"prediction": said}
             known = {
                 name: fields[name] for name in ("prediction", "score", "version", "by") if name in fields
             }
-            self._record(args, kwargs, began, known, fields.get("id"))
-        except Exception:  # noqa: BLE001 - nothing that is recorded may break the service
-            self._recorder.unusable()
-
-    def failed(self, args: Any, kwargs: Any, error: Exception, began: float) -> None:
-        try:
-            self._record(args, kwargs, began, {"error": type(error).__name__}, None)
+            self._record(asked, began, known, fields.get("id"))
         except Exception:  # noqa: BLE001 - as above
             self._recorder.unusable()
 
-    def _record(self, args: Any, kwargs: Any, began: float, known: dict[str, Any], id_: Any) -> None:
-        if id_ is None and self._id is not None:
-            id_ = self._id(*args, **kwargs)
-        features = self._features(*args, **kwargs) if self._features else {}
+    def failed(self, asked: Asked, error: Exception, began: float) -> None:
+        if asked is None:
+            return
+        try:
+            self._record(asked, began, {"error": type(error).__name__}, None)
+        except Exception:  # noqa: BLE001 - as above
+            self._recorder.unusable()
+
+    def _record(
+        self, asked: tuple[Any, dict[str, Any]], began: float, known: dict[str, Any], id_: Any
+    ) -> None:
+        own, features = asked
+        id_ = own if id_ is None else id_
         self._recorder.prediction(
             os.urandom(12).hex() if id_ is None else id_,
             features,
@@ -117,15 +142,17 @@ class _Note:
         )
 
 
-def _getter(pick: Pick | None, names: list[str]) -> Callable[..., Any] | None:
-    """A function of the call's arguments for a name; ValueError when the function has no such argument."""
+def _getter(pick: Pick | None, names: Mapping[str, Any]) -> Callable[..., Any] | None:
+    """A function of the call's arguments for a name, among ``names`` with their defaults; ValueError when the function
+    has no such argument."""
     if not isinstance(pick, str):
         return pick
     if pick not in names:
         raise ValueError(f"the function has no argument {pick!r}: {', '.join(names)}")
-    place = names.index(pick)
+    place = list(names).index(pick)
+    usual = None if names[pick] is inspect.Parameter.empty else names[pick]
 
     def get(*args: Any, **kwargs: Any) -> Any:
-        return kwargs[pick] if pick in kwargs else args[place] if place < len(args) else None
+        return kwargs[pick] if pick in kwargs else args[place] if place < len(args) else usual
 
     return get

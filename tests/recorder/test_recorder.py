@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import multiprocessing
 import subprocess
@@ -305,6 +306,50 @@ class TestDecorator:
                 broken({"x": 1.0}, "a")
             assert one.flush()
         assert door.rows("SELECT id, error FROM predictions") == [("a", "ZeroDivisionError")]
+
+    def test_features_are_those_that_were_asked_about(self, door: Door) -> None:
+        door.start()
+        with recording(door.to) as one:
+
+            @one.predicts(id="i")
+            def scorer(features: dict[str, Any], i: str) -> float:
+                features["x"] = features.pop("raw") / 2
+                return float(features["x"])
+
+            assert scorer({"raw": 3.0}, "a") == 1.5
+            assert one.flush()
+        assert door.rows("SELECT features, prediction FROM predictions") == [('{"raw":3.0}', 1.5)]
+
+    def test_whatever_returns_an_awaitable(self, door: Door) -> None:
+        class Model:
+            async def __call__(self, features: dict[str, Any], i: str) -> str:
+                if i == "bad":
+                    raise ZeroDivisionError
+                return "yes"
+
+        door.start()
+        with recording(door.to) as one:
+            asked: Callable[..., Any] = one.predicts(id="i")(Model())
+            part: Callable[..., Any] = one.predicts(id="i")(functools.partial(Model().__call__, i="b"))
+            assert asyncio.run(asked({"x": 1.0}, "a")) == "yes"
+            assert asyncio.run(part({"x": 1.0})) == "yes"
+            with pytest.raises(ZeroDivisionError):
+                asyncio.run(asked({"x": 1.0}, i="bad"))
+            assert one.flush()
+        assert door.rows("SELECT id, prediction, error FROM predictions ORDER BY id") == [
+            ("a", "yes", None),
+            ("b", "yes", None),
+            ("bad", None, "ZeroDivisionError"),
+        ]
+
+    def test_a_function_that_yields_is_refused_when_it_is_decorated(self) -> None:
+        async def parts(features: dict[str, Any]) -> Any:
+            yield 1
+
+        with recording(f"http://127.0.0.1:{free_port()}") as one:
+            for function in (parts, lambda features: (yield features)):
+                with pytest.raises(ValueError, match="has no one answer"):
+                    one.predicts()(function)
 
     def test_what_cannot_be_recorded_does_not_reach_the_caller(self) -> None:
         with recording(f"http://127.0.0.1:{free_port()}") as one:
