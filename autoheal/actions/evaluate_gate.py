@@ -138,4 +138,7 @@ def _performance(spec: ModelSpec, rows: Sequence[Row], answers: Answers) -> dict
     from autoheal.telemetry.reference import build_performance  # noqa: PLC0415 - numpy, only here
 
     labels = [row["label"] for row in rows]
-    return build_performance(spec.task, labels, answers.candidate, answers.scores)
+    columns = {one.feature: [row["features"].get(one.feature) for row in rows] for one in spec.slices}
+    return build_performance(
+        spec.task, labels, answers.candidate, answers.scores, slices=spec.slices, columns=columns
+    )

@@ -66,4 +66,6 @@ def _reference(spec: ModelSpec, data: Path, gate: dict[str, Any]) -> dict[str, A
     from autoheal.telemetry.reference import build_reference  # noqa: PLC0415 - numpy, only here
 
     columns = dataset.read_columns(spec, data)
-    return build_reference(spec.features, columns, gate.get("performance"), gate.get("latency_p95_ms"))
+    return build_reference(
+        spec.features, columns, gate.get("performance"), gate.get("latency_p95_ms"), slices=spec.slices
+    )

@@ -126,13 +126,15 @@ def _reference(spec: ModelSpec, path: Path, args: argparse.Namespace) -> dict[st
     lacking += [c for c in (args.label, args.prediction, args.score) if c and c not in head]
     if lacking:
         raise ActionRefused(f"{path} lacks the columns {', '.join(lacking)}; it has: {', '.join(head)}")
-    performance = None
+    columns, performance = read_columns(spec, path), None
     if args.label and args.prediction:
         numbers = spec.task == "regression"
         labels, answers = (_cells(path, c, numbers=numbers) for c in (args.label, args.prediction))
         scores = _cells(path, args.score, numbers=True) if args.score else None
-        performance = build_performance(spec.task, labels, answers, scores)
-    return build_reference(spec.features, read_columns(spec, path), performance)
+        performance = build_performance(
+            spec.task, labels, answers, scores, slices=spec.slices, columns=columns
+        )
+    return build_reference(spec.features, columns, performance, slices=spec.slices)
 
 
 def _column_names(path: Path) -> list[str]:

@@ -7,7 +7,7 @@ label arrival, since labels of one kind of outcome often come faster.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -16,7 +16,7 @@ from autoheal.domain.names import Task, Verdict
 from autoheal.monitors.contract import from_unix, plain
 from autoheal.monitors.freshness import freshness
 from autoheal.monitors.reference import LossBaseline
-from autoheal.monitors.rows import PRESENT, Bools, Chosen, Floats
+from autoheal.monitors.rows import PRESENT, Bools, Chosen, Floats, Ints
 from autoheal.monitors.scores import Answers
 from autoheal.monitors.view import View
 from autoheal.stats.changepoint import start_of
@@ -31,12 +31,14 @@ ONSET_ROWS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Matured:
-    """The champion's matured rows in the order of time; ``broken`` rows were left out of them."""
+    """The champion's matured rows in the order of time; ``broken`` rows were left out of them. ``places`` are their
+    positions in the view's rows."""
 
     time: Floats
     counts_from: Floats
     answers: Answers
     broken: int = 0
+    places: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.time)
@@ -44,7 +46,8 @@ class Matured:
     def take(self, chosen: Chosen) -> Matured:
         a = self.answers
         answers = Answers(a.prediction[chosen], a.label[chosen], a.score[chosen], a.positive)
-        return Matured(self.time[chosen], self.counts_from[chosen], answers, self.broken)
+        places = self.places[chosen] if len(self.places) else self.places
+        return Matured(self.time[chosen], self.counts_from[chosen], answers, self.broken, places)
 
 
 def matured(view: View, *, count_broken: bool) -> Matured:
@@ -59,7 +62,7 @@ def matured(view: View, *, count_broken: bool) -> Matured:
     name = view.reference.positive if view.reference else ""
     positive = rows.classes.index(name) if name in rows.classes else -1
     answers = Answers(rows.prediction[places], rows.label[places], rows.score[places], positive)
-    return Matured(rows.time[places], counts_from[places], answers, left_out)
+    return Matured(rows.time[places], counts_from[places], answers, left_out, places)
 
 
 def broken_inputs(view: View) -> Bools:
@@ -108,19 +111,22 @@ def bounded_losses(view: View, answers: Answers, loss: LossBaseline) -> Floats:
     return bounded
 
 
-def ceiling(loss: LossBaseline, tolerance: float) -> float:
-    """The highest mean loss that still passes for healthy."""
+def ceiling(loss: LossBaseline, tolerance: float, alpha: float = 0.05) -> float:
+    """The highest mean loss that still passes for healthy; the baseline's true mean is above its upper limit with
+    probability ``alpha``."""
     rows = max(loss.n / loss.alike, 1.0)
-    return min(max(null_rate(loss.mean * rows, rows, tolerance=tolerance), 1e-4), 0.99)
+    return min(max(null_rate(loss.mean * rows, rows, tolerance=tolerance, alpha=alpha), 1e-4), 0.99)
 
 
-def bets(view: View, answers: Answers, loss: LossBaseline, tolerance: float) -> Floats:
+def bets(view: View, answers: Answers, loss: LossBaseline, tolerance: float, alpha: float = 0.05) -> Floats:
     """Log e-values of each row against the ceiling, (n, 6).
 
     Where neighbours are alike, evidence is taken to the power 1/alike: still an e-value (Jensen), and a bad day does
     not count as twenty-four bad hours.
     """
-    steps: Floats = log_e_losses(ceiling(loss, tolerance), bounded_losses(view, answers, loss)) / loss.alike
+    steps: Floats = (
+        log_e_losses(ceiling(loss, tolerance, alpha), bounded_losses(view, answers, loss)) / loss.alike
+    )
     return steps
 
 
@@ -141,9 +147,10 @@ class Began:
         return f"; began {low:%Y-%m-%d %H:%M} to {until}"
 
 
-def onset(view: View, rows: Matured, tolerance: float) -> Began | None:
-    """When the champion's answers are thought to have become worse: the posterior that the evidence itself carries."""
-    loss = view.reference.loss if view.reference else None
+def onset(view: View, rows: Matured, tolerance: float, baseline: LossBaseline | None = None) -> Began | None:
+    """When the champion's answers are thought to have become worse than the ``baseline`` (none: the whole model's): the
+    posterior that the evidence itself carries."""
+    loss = baseline or (view.reference.loss if view.reference else None)
     if loss is None or not len(rows):
         return None
     recent = rows.take(slice(max(len(rows) - ONSET_ROWS, 0), None))

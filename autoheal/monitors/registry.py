@@ -25,6 +25,7 @@ SHIPPED = {
     "multivariate": "autoheal.monitors.multivariate:Multivariate",
     "estimated_performance": "autoheal.monitors.estimated_performance:EstimatedPerformance",
     "familiar": "autoheal.monitors.familiar:Familiar",
+    "slices": "autoheal.monitors.slices:Slices",
 }
 
 

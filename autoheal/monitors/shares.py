@@ -26,6 +26,7 @@ PARTS: Mapping[str, float] = {
     "multivariate": 0.05,
     "data_quality": 0.05,
     "estimated_performance": 0.05,
+    "slices": 0.1,
     # Keeps no budget, so it takes none from the others.
     "familiar": 0.001,
 }

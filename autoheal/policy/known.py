@@ -77,7 +77,7 @@ def _takes(required: str, optional: str = "", gives: str = "") -> ActionInputs:
 
 STANDARD_MONITORS = (
     "performance", "data_drift", "concept_drift", "serving", "data_quality",
-    "score_drift", "multivariate", "estimated_performance", "familiar",
+    "score_drift", "multivariate", "estimated_performance", "familiar", "slices",
 )  # fmt: skip
 _COMPARED = "gain n evidence champion_loss candidate_loss champion"
 #: For tests and for documents; whoever has the plug-ins at hand uses ``Known.of``.

@@ -28,7 +28,7 @@ def likeness(reference: FeatureReference, cells: Sequence[Any]) -> dict[str, flo
     """
     if len(reference.counts) < 2:
         return {}
-    return likeness_of(len(cells), lambda rows: _counts(reference, cells[rows]))
+    return likeness_of(len(cells), lambda rows: counts_of(reference, cells[rows]))
 
 
 def likeness_of(rows: int, count: Callable[[slice], Any]) -> dict[str, float]:
@@ -42,7 +42,8 @@ def likeness_of(rows: int, count: Callable[[slice], Any]) -> dict[str, float]:
     return {"mean": float(found.mean[0]), "cv2": float(found.cv2[0])}
 
 
-def _counts(reference: FeatureReference, cells: Sequence[Any]) -> Any:
+def counts_of(reference: FeatureReference, cells: Sequence[Any]) -> Any:
+    """Cells, as ``likeness`` takes them, on the reference's bins or levels."""
     if reference.bins is not None:
         return reference.bins.counts(cells)
     assert reference.levels is not None

@@ -20,15 +20,22 @@ import orjson
 from numpy.typing import NDArray
 
 from autoheal.domain.names import ModelName, Task, Version
-from autoheal.domain.specs import FeatureSpec
+from autoheal.domain.specs import FeatureSpec, SliceSpec
 from autoheal.errors import TelemetryError
-from autoheal.monitors.reference import Baseline, FeatureReference, LossBaseline, Reference, number_level
+from autoheal.monitors.reference import FeatureReference, Reference, number_level
 from autoheal.monitors.scores import METRICS, Answers, alike, losses, measure
 from autoheal.stats.categorical import Levels, levels
 from autoheal.stats.reference_bins import FEATURE_BINS, ReferenceBins, cut, kind_of
 from autoheal.telemetry.grid import cell_edges
 from autoheal.telemetry.likeness import likeness
 from autoheal.telemetry.reference_parts import build_joint, build_output, load_joint, load_output
+from autoheal.telemetry.slice_reference import (
+    add_features,
+    judged_slices,
+    load_loss,
+    load_performance,
+    load_slices,
+)
 from autoheal.telemetry.values import class_of, level_of
 
 #: Levels of a category that are written down; rarer ones share what is left.
@@ -40,18 +47,27 @@ def build_reference(
     columns: Mapping[str, Sequence[Any]],
     performance: Mapping[str, Any] | None = None,
     latency_p95_ms: float | None = None,
+    *,
+    slices: Sequence[SliceSpec] = (),
 ) -> dict[str, Any]:
-    """reference.json for training data ``columns``, with ``performance`` from ``build_performance``."""
+    """reference.json for training data ``columns``, with ``performance`` from ``build_performance``; both with the same
+    ``slices`` where these are to be watched."""
     rows = len(columns[features[0].name]) if features else 0
     if any(len(columns[f.name]) != rows for f in features) or not rows:
         raise ValueError("all columns of a reference need the same number of rows, at least one")
-    return {
+    raw = {f.name: _feature(f, columns[f.name]) for f in features}
+    made = {
         "rows": rows,
-        "features": {f.name: _feature(f, columns[f.name]) for f in features},
+        "features": raw,
         "joint": build_joint({f.name: f.kind for f in features}, _as_numbers(features, columns)),
         "latency_p95_ms": latency_p95_ms,
         **(performance or {"performance": {}}),
     }
+    if slices:
+        known = {name: _load_feature(rows, one) for name, one in raw.items()}
+        cells = {f.name: _cells_of(f, columns[f.name], raw[f.name]) for f in features}
+        made["slices"] = add_features(made.get("slices", {}), slices, columns, known, cells)
+    return made
 
 
 def build_performance(
@@ -60,8 +76,12 @@ def build_performance(
     predictions: Sequence[Any],
     scores: Sequence[float] | None = None,
     positive: str = "",
+    *,
+    slices: Sequence[SliceSpec] = (),
+    columns: Mapping[str, Sequence[Any]] | None = None,
 ) -> dict[str, Any]:
-    """The keys performance, loss, classes, positive, output of reference.json, from held-out rows in time order."""
+    """The keys performance, loss, classes, positive, output of reference.json, from held-out rows in time order, and
+    slices, when their features are given as ``columns``."""
     classes: list[str] = []
     if task is Task.CLASSIFICATION:
         classes = sorted({class_of(v) for v in labels} | {class_of(v) for v in predictions})
@@ -79,7 +99,7 @@ def build_performance(
     if not (np.isfinite(answers.label).all() and np.isfinite(answers.prediction).all()):
         raise ValueError("labels and predictions must be finite")
     measured = {metric: measure(metric, answers) for metric in METRICS[task]}
-    return {
+    made = {
         "performance": {
             metric: {"value": m.value, "n": m.n, "sd": m.error * math.sqrt(m.n)}
             for metric, m in measured.items()
@@ -90,27 +110,38 @@ def build_performance(
         "positive": positive,
         "output": build_output(answers, classes),
     }
+    if slices and columns:
+        made["slices"] = judged_slices(slices, columns, lambda rows: _part(task, answers, rows))
+    return made
+
+
+def _part(task: Task, answers: Answers, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """What is kept of the held-out rows of one slice."""
+    mine = Answers(answers.prediction[rows], answers.label[rows], answers.score[rows], answers.positive)
+    metric = METRICS[task][0]
+    found = measure(metric, mine)
+    assert found is not None
+    kept = {"value": found.value, "n": found.n, "sd": found.error * math.sqrt(found.n)}
+    return {"performance": {metric: kept}, "loss": _loss(task, mine)}
 
 
 def load_reference(data: bytes | str | Mapping[str, Any]) -> Reference:
     """The frozen reference of one version; raises ``TelemetryError`` when the file is not one."""
     try:
         raw = orjson.loads(data) if isinstance(data, bytes | str) else data
-        performance = {
-            name: Baseline(float(b["value"]), int(b["n"]), float(b["sd"]))
-            for name, b in raw["performance"].items()
-        }
         loss = raw.get("loss")
+        features = {name: _load_feature(int(raw["rows"]), f) for name, f in raw["features"].items()}
         return Reference(
             rows=int(raw["rows"]),
-            features={name: _load_feature(int(raw["rows"]), f) for name, f in raw["features"].items()},
-            performance=performance,
-            loss=_load_loss(loss) if loss else None,
+            features=features,
+            performance=load_performance(raw["performance"]),
+            loss=load_loss(loss) if loss else None,
             latency_p95_ms=raw.get("latency_p95_ms"),
             classes=tuple(raw.get("classes", ())),
             positive=raw.get("positive", ""),
             output=load_output(raw["output"]) if raw.get("output") else None,
             joint=load_joint(raw["joint"]) if raw.get("joint") else None,
+            slices=load_slices(raw.get("slices", {}), features),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TelemetryError(f"not a reference.json: {error!r}") from error
@@ -156,8 +187,13 @@ class References:
 def _feature(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
     """One column on its bins or levels, and how alike its neighbouring rows are."""
     raw = _binned(spec, column)
-    cells: Sequence[Any] = _numbers(column).tolist() if "quantiles" in raw else _level_cells(spec, column)
-    return raw | {"likeness": likeness(_load_feature(len(column), raw), cells)}
+    known = _load_feature(len(column), raw)
+    return raw | {"likeness": likeness(known, _cells_of(spec, column, raw))}
+
+
+def _cells_of(spec: FeatureSpec, column: Sequence[Any], raw: Mapping[str, Any]) -> Sequence[Any]:
+    """A column as ``likeness`` counts it."""
+    return _numbers(column).tolist() if "quantiles" in raw else _level_cells(spec, column)
 
 
 def _level_cells(spec: FeatureSpec, column: Sequence[Any]) -> list[str | None]:
@@ -260,11 +296,6 @@ def _loss(task: Task, answers: Answers) -> dict[str, float]:
         scale = float(np.quantile(bounded, 0.999)) or 1.0
         bounded = np.minimum(bounded, scale) / scale
     return {"mean": float(bounded.mean()), "n": len(bounded), "scale": scale, "alike": alike(bounded)}
-
-
-def _load_loss(raw: Mapping[str, Any]) -> LossBaseline:
-    likeness = max(float(raw.get("alike", 1.0)), 1.0)
-    return LossBaseline(float(raw["mean"]), int(raw["n"]), float(raw["scale"]), likeness)
 
 
 def _load_feature(rows: int, raw: Mapping[str, Any]) -> FeatureReference:

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoheal.domain.names import ModelName, Task, Version
-from autoheal.domain.specs import FeatureSpec
+from autoheal.domain.specs import FeatureSpec, SliceSpec
 from autoheal.errors import TelemetryError
+from autoheal.monitors.rows import Column
 from autoheal.telemetry import References, build_performance, build_reference, load_reference
 
 NUMBER, LEVEL = FeatureSpec("x", "numeric"), FeatureSpec("s", "categorical")
@@ -108,3 +109,32 @@ def test_any_numeric_column_has_a_reference(column: list[Any]) -> None:
     assert found.counts.sum() == len(column)
     assert (found.counts >= 0).all()
     assert len(found.labels) == len(found.counts)
+
+
+def test_slices_have_their_own_baselines_and_inputs() -> None:
+    rng = np.random.default_rng(8)
+    where = np.array(["n", "s", "rare"])[np.r_[np.tile([0, 1], 1_000), [2] * 30]]
+    x = np.where(where == "n", 5.0, 0.0) + rng.normal(size=len(where))
+    truth = rng.integers(0, 2, len(where))
+    said = np.where((where == "s") & (rng.random(len(where)) < 0.3), 1 - truth, truth)
+    cuts = (SliceSpec("s", most=2), SliceSpec("x", bins=(2.5,)))
+    columns = {"x": x.tolist(), "s": where.tolist()}
+    performance = build_performance(
+        Task.CLASSIFICATION, truth.tolist(), said.tolist(), slices=cuts, columns=columns
+    )
+    raw = orjson.dumps(build_reference([NUMBER, LEVEL], columns, performance, slices=cuts))
+    found = load_reference(raw).slices
+    by_level, by_number = found["s"], found["x"]
+    assert by_level.cut.levels == ("n", "s")
+    assert by_level.parts["s=n"].performance["accuracy"].value == 1.0
+    assert by_level.parts["s=s"].performance["accuracy"].value == pytest.approx(0.7, abs=0.05)
+    assert by_level.parts["s=<other>"].loss is None
+    assert [by_number.parts[name].rows for name in ("x<=2.5", "x>2.5")] == [
+        int((x <= 2.5).sum()),
+        int((x > 2.5).sum()),
+    ]
+    whole = load_reference(raw).features["x"]
+    split = sum(by_level.parts[f"s={name}"].features["x"].counts for name in "ns")
+    rare = whole.tally(Column("numeric", x[where == "rare"], np.zeros(30, np.uint8)))
+    assert (split + rare == whole.counts).all()
+    assert set(by_number.parts["x>2.5"].features) == {"s"}

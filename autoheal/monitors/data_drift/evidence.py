@@ -16,12 +16,11 @@ import numpy as np
 
 from autoheal.monitors.budget import Budget
 from autoheal.monitors.data_drift.options import DataDriftState
-from autoheal.monitors.data_drift.yardstick import Tally, yardstick
+from autoheal.monitors.drift import bets
 from autoheal.monitors.gauge import Gauge
 from autoheal.monitors.reference import FeatureReference
-from autoheal.monitors.rows import Floats, Ints, Rows, in_place
-from autoheal.stats import psi
-from autoheal.stats.design_effect import corrected
+from autoheal.monitors.rows import Ints, Rows, in_place
+from autoheal.monitors.yardstick import Tally, yardstick
 
 DAY, HOUR = 86_400.0, 3_600.0
 #: A window of this many rows need not last an hour.
@@ -81,19 +80,5 @@ def _step(
     harmless: float,
     budget: Budget,
 ) -> Gauge:
-    stick = yardstick(tuple(references.values()))
-    seen = corrected(psi.windows(stick.known, counted.counts), stick.design)
-    weak, strict = (
-        _evidence(seen, np.maximum(eps0, stick.least_eps0)) for eps0 in (harmless, 2.0 * harmless)
-    )
-    bets = {name: (weak[i], strict[i]) for i, name in enumerate(references)}
-    return gauge.step(bets, days, budget)
-
-
-def _evidence(seen: psi.Window, eps0: Floats) -> Floats:
-    """Log e of each feature against its own bound, (features, 4)."""
-    found = np.empty((len(eps0), len(psi.MULTIPLES)))
-    for bound in np.unique(eps0):
-        mine = eps0 == bound
-        found[mine] = psi.evidence(seen, float(bound))[mine]
-    return found
+    weak, strict = bets(tuple(references.values()), counted, harmless)
+    return gauge.step({name: (weak[i], strict[i]) for i, name in enumerate(references)}, days, budget)

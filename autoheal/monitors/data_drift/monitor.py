@@ -18,9 +18,9 @@ import numpy as np
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Verdict
 from autoheal.monitors.contract import finding, from_unix, plain, verdict_of
-from autoheal.monitors.data_drift.compare import Compared, compare
 from autoheal.monitors.data_drift.evidence import count, learn
 from autoheal.monitors.data_drift.options import DataDriftOptions, DataDriftState
+from autoheal.monitors.drift import Compared, compare
 from autoheal.monitors.freshness import freshness
 from autoheal.monitors.reference import FeatureReference
 from autoheal.monitors.view import View

@@ -20,7 +20,7 @@ from autoheal.tui.viewstate import Frame
 
 MONITORS = (
     "performance", "data_drift", "concept_drift", "serving", "data_quality",
-    "score_drift", "multivariate", "estimated_performance", "familiar",
+    "score_drift", "multivariate", "estimated_performance", "familiar", "slices",
 )  # fmt: skip
 _LABEL = 9
 

@@ -15,6 +15,7 @@ _MONITORS = {
     "score_drift": "scores ",
     "multivariate": "jointly ",
     "estimated_performance": "estimate ",
+    "slices": "",
 }
 
 

@@ -1,6 +1,7 @@
-"""A window of inputs beside the reference: how far each feature has moved, in the usual numbers. Pure.
+"""A window of inputs beside the reference: how far each feature has moved, in the usual numbers, and how sure. Pure.
 
-These are effect sizes for people and for the thresholds; whether they are evidence is ``evidence.py``'s business.
+Shared by ``data_drift`` and ``slices``. ``compare`` gives effect sizes for people and for the thresholds, ``bets`` what
+the alarm clock takes. Rows that resemble their neighbours, as they did in the reference, count for less in it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import rel_entr
 
-from autoheal.monitors.data_drift.yardstick import Tally, yardstick
 from autoheal.monitors.reference import FeatureReference
+from autoheal.monitors.rows import Floats
+from autoheal.monitors.yardstick import Tally, yardstick
 from autoheal.stats import psi
+from autoheal.stats.design_effect import corrected
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,28 @@ def compare(references: Sequence[FeatureReference], seen: Tally) -> list[Compare
         )
         for i, place in enumerate(places.tolist())
     ]
+
+
+def bets(references: Sequence[FeatureReference], seen: Tally, harmless: float) -> tuple[Floats, Floats]:
+    """Log e-values of a window, (features, 4) twice: against "PSI at most harmless", and "at most twice that".
+
+    The error of the reference is common to all windows, so no PSI below it is ever evidence.
+    """
+    stick = yardstick(tuple(references))
+    window = corrected(psi.windows(stick.known, seen.counts), stick.design)
+    weak, strict = (
+        _evidence(window, np.maximum(eps0, stick.least_eps0)) for eps0 in (harmless, 2.0 * harmless)
+    )
+    return weak, strict
+
+
+def _evidence(seen: psi.Window, eps0: Floats) -> Floats:
+    """Log e of each feature against its own bound, (features, 4)."""
+    found = np.empty((len(eps0), len(psi.MULTIPLES)))
+    for bound in np.unique(eps0):
+        mine = eps0 == bound
+        found[mine] = psi.evidence(seen, float(bound))[mine]
+    return found
 
 
 def _known(value: float) -> float | None:
