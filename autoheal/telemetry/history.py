@@ -26,6 +26,7 @@ from autoheal.telemetry.facts import Yardstick, check_step, facts_of, metric_fac
 from autoheal.telemetry.metric_sum import MetricSum, added
 from autoheal.telemetry.sample import sample
 from autoheal.telemetry.schema import connect
+from autoheal.telemetry.slices import secret
 from autoheal.telemetry.summaries_table import Bucket
 from autoheal.telemetry.summary import Answers, FeatureSummary, Summary, total
 from autoheal.telemetry.values import from_unix, to_unix
@@ -188,9 +189,9 @@ def export(
     history = History(path)
     try:
         for model, spec in specs.items():
-            hidden = {f.name for f in spec.features if f.sensitive}
+            hidden, unsaid = {f.name for f in spec.features if f.sensitive}, secret(spec)
             for bucket, summary in history.buckets(model, since, until, slice_=None):
-                if slice_ is None or fnmatchcase(bucket.slice, slice_):
+                if (slice_ is None or fnmatchcase(bucket.slice, slice_)) and not unsaid(bucket.slice):
                     yield from records(bucket, summary, hidden)
             if slice_ is None or fnmatchcase("", slice_):
                 yield from (_metric(model, point) for point in history.series(model, None, since, until))

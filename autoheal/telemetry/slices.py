@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,14 @@ class Slices:
             seats = dict.fromkeys(name for name in names if name not in {OTHER, MISSING})
             self._seats[model, feature] = seats
         return seats
+
+
+def secret(spec: ModelSpec) -> Callable[[str], bool]:
+    """Whether a slice's name would tell a value of a sensitive category: one that the configuration does not list, from
+    before the column was called sensitive."""
+    heads = tuple(f"{fit(f.name)}=" for f in spec.features if f.sensitive)
+    listed = {name for one in spec.slices if one.bins or one.levels for name in cut_of(one).names}
+    return lambda name: name.startswith(heads) and name not in listed
 
 
 def _arriving(one: SliceSpec, column: Column) -> Sequence[str]:

@@ -234,3 +234,14 @@ async def test_history_is_exported_by_slice(tmp_path: Path, wanted: str | None) 
         "plan=<missing>": 4,
     }
     assert counted == ({"age>45": 1} if wanted else everything)
+
+
+async def test_names_from_before_a_column_was_sensitive_are_not_exported(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.db"
+    async with await Telemetry.open(path, {SPEC.name: SPEC}, VirtualClock(from_unix(T0))) as telemetry:
+        row = Prediction(SPEC.name, "v1", "r1", T0, {"region": "north", "age": 3.0, "plan": "free"}, "yes")
+        await telemetry.ingest([row])
+    hidden = replace(SPEC, features=tuple(replace(f, sensitive=True) for f in FEATURES))
+    start = from_unix(T0 - 3600)
+    got = {r["slice"] for r in export(path, {SPEC.name: hidden}, start, start + timedelta(days=1))}
+    assert got == {"", "age<=25", "plan=free"}

@@ -16,7 +16,7 @@ import numpy as np
 
 from autoheal.domain.names import Severity
 from autoheal.monitors.budget import Budget
-from autoheal.monitors.drift import Compared, bets, compare
+from autoheal.monitors.drift import bets, compare
 from autoheal.monitors.reference import FeatureReference
 from autoheal.monitors.rows import Ints, Rows, in_place
 from autoheal.monitors.slices.options import InputsEvidence, SlicesOptions
@@ -115,21 +115,23 @@ def judge(
     _, _, feature, severity, level, moved = max(candidates, key=lambda c: c[:3])
     key = pair(one.name, feature)
     evidence = max(state.gauge.evidence(key), -700.0)
-    said = _say(options, one, feature, moved, len(window), len(since))
+    spec = view.spec.feature(feature)
+    words = f"one of its bins {moved.shares}" if spec is not None and spec.sensitive else moved.moved
+    said = _say(options, one, feature, moved.psi, words, len(window), len(since))
     said |= {"level": level if severity is not Severity.NONE else "", "evidence": evidence}
     return Moved(severity, said, since, tuple(over))
 
 
 def _say(
-    options: SlicesOptions, one: Slice, feature: str, moved: Compared, n: int, others: int
+    options: SlicesOptions, one: Slice, feature: str, psi: float, words: str, n: int, others: int
 ) -> dict[str, Any]:
     more = f" (and {others - 1} more)" if others > 1 else ""
     return {
-        "value": moved.psi,
+        "value": psi,
         "reference": options.psi_warning,
-        "effect": moved.psi,
+        "effect": psi,
         "n": n,
-        "detail": f"{one.name}: PSI of {feature} {moved.psi:.2f}{more}; {moved.moved}, n={n}",
+        "detail": f"{one.name}: PSI of {feature} {psi:.2f}{more}; {words}, n={n}",
     }
 
 
