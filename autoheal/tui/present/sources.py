@@ -12,14 +12,16 @@ from autoheal.domain.world import TaskView
 from autoheal.tui.glyphs import SOURCE, TASK, Look
 from autoheal.tui.present.columns import Column, longest
 from autoheal.tui.present.fleet import Table
-from autoheal.tui.present.line import line
+from autoheal.tui.present.line import Line, cut, line, wrapped
 from autoheal.tui.present.lists import Cells, table
+from autoheal.tui.present.numbers import count
 from autoheal.tui.present.source_words import STATES, lag, rate, source_says
 from autoheal.tui.present.text import clean
-from autoheal.tui.present.times import ago
+from autoheal.tui.present.times import ago, clock
 from autoheal.tui.viewstate import Frame
 
 PREFIX = "source:"
+_LABEL = 9
 
 
 def source_table(frame: Frame, width: int) -> Table:
@@ -42,6 +44,39 @@ def source_table(frame: Frame, width: int) -> Table:
     rows += [_source(frame, key, source, tasks.get(key)) for key, source in found]
     rows += [_task(frame, t) for t in sorted(well, key=lambda t: t.name)]
     return table(columns, rows + _feeds(frame), width)
+
+
+def source_lines(frame: Frame, key: str, width: int) -> list[Line]:
+    """What the cursor is on, in full: the sentence that the table cuts short, and what came and did not."""
+    source = next(
+        (s for s in (frame.snapshot.sources if frame.snapshot else ()) if key == f"{PREFIX}{s.name}"), None
+    )
+    task = next((t for t in frame.world.tasks.values() if t.name == key), None)
+    if source is None:
+        says = task.detail if task and task.detail else "–"
+        return wrapped(line((" says".ljust(_LABEL), "accent")), says, width, most=3) if task else []
+    ill = source.state in {"away", "no_data"} and source.last_error
+    lines = wrapped(line((" says".ljust(_LABEL), "accent")), source.last_error if ill else "–", width, most=3)
+    if source.last_error and not ill:
+        when = f"{clock(source.last_error_at, frame)}  {source.last_error}"
+        lines = wrapped(line((" was".ljust(_LABEL), "accent")), when, width, most=3)
+    if task is not None and task.state not in {"running", "stopped"} and task.detail:
+        lines += wrapped(line((" task".ljust(_LABEL), "accent")), task.detail, width, most=2)
+    doubled = f", {count(source.duplicates)} doubled" if source.duplicates else ""
+    newest = f", the newest of {clock(source.newest, frame, dated=True)}" if source.newest else ""
+    lines.append(
+        cut(line((" rows".ljust(_LABEL), "accent"), f"{count(source.rows)}{doubled}{newest}"), width)
+    )
+    refused = ", ".join(f"{reason} {count(n)}" for reason, n in sorted(source.refused.items(), key=_most))
+    lines += wrapped(line((" refused".ljust(_LABEL), "accent")), refused or "none", width, most=2)
+    incident = frame.index.incident.get(key)
+    if incident and incident.open:
+        lines.append(line((" open".ljust(_LABEL), "accent"), f"{incident.id}: w tells why"))
+    return lines
+
+
+def _most(refused: tuple[str, int]) -> int:
+    return -refused[1]
 
 
 def _source(frame: Frame, key: str, source: SourceHealth, task: TaskView | None) -> Cells:

@@ -13,7 +13,7 @@ from autoheal.tui.present.lists import (
 from autoheal.tui.present.paint import why_page
 from autoheal.tui.present.policy import policy_lines
 from autoheal.tui.present.run import run_lines
-from autoheal.tui.present.sources import source_table
+from autoheal.tui.present.sources import source_lines, source_table
 from autoheal.tui.screens.listing import Listing
 from autoheal.tui.screens.run import RunPage
 from autoheal.tui.viewstate import Frame
@@ -79,6 +79,9 @@ class SourceBoard(Listing):
 
     def table(self, frame: Frame, width: int) -> Table:
         return source_table(frame, width)
+
+    def preview(self, frame: Frame, key: str, width: int) -> list[Line]:
+        return source_lines(frame, key, width)
 
     def about(self) -> str | None:
         key = self.rows.key
