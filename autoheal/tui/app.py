@@ -17,7 +17,10 @@ from textual.app import App
 from textual.theme import Theme
 
 from autoheal.clock import Clock, SystemClock
-from autoheal.tui.connection import Feed, News, daemon, report
+from autoheal.domain.past import Samples
+from autoheal.errors import DoorError
+from autoheal.tui.connection import Feed, News, Sampler, daemon, report
+from autoheal.tui.connection import sampler as ask_for_rows
 from autoheal.tui.screens.board import Board
 from autoheal.tui.screens.events import EventBoard
 from autoheal.tui.screens.fleet import FleetBoard
@@ -34,7 +37,7 @@ _VIEWS = (FleetBoard, IncidentBoard, RunBoard, EventBoard, PolicyBoard, SourceBo
 
 
 class DashboardApp(App[None]):
-    """``feed`` replaces the socket when a recording is shown."""
+    """``feed`` replaces the socket when a recording is shown; ``sampler`` gives raw rows then."""
 
     CSS_PATH = "autoheal.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -49,6 +52,7 @@ class DashboardApp(App[None]):
         theme: str | None = None,
         clock: Clock | None = None,
         feed: Feed | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         palette = palette_named(theme)
         super().__init__()
@@ -57,6 +61,7 @@ class DashboardApp(App[None]):
         self.clock: Clock = clock or SystemClock()
         self.view = ViewState(zone=self.clock.now().astimezone().tzinfo or ViewState().zone)
         self.feed = feed or daemon(socket, self.clock)
+        self._sampler = sampler or (None if feed else ask_for_rows(socket, self.clock))
         self.animation_level = "none"
         self._painted = 0.0
         self._last = "Fleet"
@@ -133,6 +138,15 @@ class DashboardApp(App[None]):
 
     def open_why(self, subject: str) -> None:
         self.push_screen(WhyPage(subject))
+
+    async def sampled(self, model: str) -> Samples | str:
+        """Raw rows of a model, or why there are none."""
+        if self._sampler is None:
+            return "a recording holds no raw rows"
+        try:
+            return await self._sampler(model)
+        except DoorError as problem:
+            return str(problem)
 
     def way_here(self) -> tuple[str, ...]:
         """The main view that the pages on top were opened from."""

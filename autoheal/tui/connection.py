@@ -6,7 +6,7 @@ A *feed* is whatever yields client states: a daemon over its socket, or a record
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -16,11 +16,17 @@ from autoheal.client.connection import Connection
 from autoheal.client.state import ClientState
 from autoheal.client.watch import watch
 from autoheal.clock import Clock
+from autoheal.domain.past import Samples
 
 #: Entries before the present that the tail begins with: many are findings, which it does not show.
 HISTORY = 1000
 
+#: Raw rows that a page shows.
+SAMPLED = 50
+
 Feed = Callable[[], AsyncGenerator[ClientState, None]]
+#: Raw rows of a model; DoorError when nobody answers.
+Sampler = Callable[[str], Awaitable[Samples]]
 
 
 class News(Message):
@@ -43,6 +49,16 @@ def daemon(socket: str | Path, clock: Clock) -> Feed:
                 yield state
 
     return follow
+
+
+def sampler(socket: str | Path, clock: Clock) -> Sampler:
+    """Asks the daemon behind ``socket`` for raw rows of a model, on a connection of its own."""
+
+    async def ask(model: str) -> Samples:
+        async with Connection(socket, clock=clock) as connection:
+            return await connection.samples(model, SAMPLED)
+
+    return ask
 
 
 async def report(feed: Feed, post: Callable[[Message], object]) -> None:

@@ -24,7 +24,7 @@ class Key:
     footer: int = 0
 
 
-EVERYWHERE, LISTS, PAGES, WHY, EVENTS = "everywhere", "lists", "pages", "why", "events"
+EVERYWHERE, LISTS, PAGES, WHY, EVENTS, ONE_MODEL = "everywhere", "lists", "pages", "why", "events", "model"
 
 KEYS = (
     Key("list.down", "j,down", "down", "j/k", "move", "next row, and back with k (or the arrows)", LISTS, 1),
@@ -108,6 +108,16 @@ KEYS = (
     ),
     Key("why.next", "n", "next_decision", "n/N", "decision", "the next decision, and back with N", WHY, 2),
     Key("why.previous", "N", "previous_decision", "N", "decision", "the decision before", WHY),
+    Key(
+        "model.sample",
+        "s",
+        "sample",
+        "s",
+        "rows",
+        "a sample of raw rows, without sensitive features",
+        ONE_MODEL,
+        4,
+    ),
     Key("events.all", "a", "all", "a", "all/notable", "also show every finding, fact and tick", EVENTS, 4),
     Key("app.help", "question_mark", "app.help", "?", "help", "this page", EVERYWHERE, 8),
     Key("app.quit", "q,ctrl+c", "app.quit", "q", "quit", "leave; the daemon goes on healing", EVERYWHERE, 9),

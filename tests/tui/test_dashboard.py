@@ -8,8 +8,10 @@ import pytest
 
 from autoheal.client.state import ClientState, Link
 from autoheal.domain.names import Health, ModelName
+from autoheal.domain.past import Samples
 from autoheal.domain.records import ModelState, Pause
 from autoheal.domain.world import World
+from autoheal.errors import DoorError
 from autoheal.tui.app import DashboardApp
 from autoheal.tui.connection import News
 from autoheal.tui.screens.fleet import FleetBoard
@@ -244,6 +246,29 @@ async def test_names_with_brackets_and_wide_letters():
             await pilot.press("enter", "escape", "j")
 
 
+async def test_raw_rows_are_asked_for_once_and_again_on_demand():
+    asked: list[str] = []
+
+    async def refuse(model: str) -> Samples:
+        asked.append(model)
+        raise DoorError("no answer from the daemon")
+
+    app = dashboard(sampler=refuse)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await seen(pilot, lambda t: "10 of 10" in t)
+        await pilot.press("enter", "s")
+        await seen(pilot, lambda t: "fraud-scorer ▸ rows" in t and "no answer from the daemon" in t)
+        await pilot.press("s")
+        await pilot.pause()
+        assert asked == ["fraud-scorer"] * 2
+        await pilot.press("escape")
+        await seen(pilot, lambda t: "▸ rows" not in t and "Fleet ▸ fraud-scorer" in t)
+    app = dashboard()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("enter", "s")
+        await seen(pilot, lambda t: "a recording holds no raw rows" in t)
+
+
 async def test_all_keys_on_all_screens_do_no_harm():
     app = dashboard()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -266,6 +291,7 @@ async def test_all_keys_on_all_screens_do_no_harm():
                 "w",
                 "escape",
                 "a",
+                "s",
             ):
                 await pilot.press(key)
         await pilot.press("question_mark", "question_mark", "escape", "escape", "1")

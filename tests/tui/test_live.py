@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from autoheal.domain.events import PauseSet
+from autoheal.domain.names import ModelName
 from autoheal.domain.records import Pause
+from autoheal.telemetry import Prediction
 from autoheal.tui.app import DashboardApp
 from autoheal.tui.screens.fleet import FleetBoard
 from tests.api.house import T0, house
-from tests.tui.sight import seen
+from tests.tui.sight import screen_text, seen
 
 
 @pytest.fixture
@@ -66,3 +68,20 @@ async def test_no_daemon_says_so_and_goes_on_trying(folder: Path):
         await seen(pilot, lambda t: "no daemon, next try" in t and "there is no such" in t)
         async with house(folder):
             await seen(pilot, lambda t: "● live" in t)
+
+
+async def test_raw_rows_come_from_the_daemon_without_what_is_sensitive(folder: Path):
+    async with house(folder) as home:
+        features = {"km": 3.5, "street": "nobody's business"}
+        await home.telemetry.ingest([Prediction(ModelName("eta"), "v1", "e1", T0.timestamp(), features, 7.0)])
+        app = DashboardApp(home.view)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await seen(pilot, lambda t: "2 of 2" in t)
+            await pilot.press("enter")
+            while "eta ▸" not in (text := screen_text(app)) and "▸ eta" not in text:
+                await pilot.press("escape", "j", "enter")
+                await pilot.pause()
+            await pilot.press("s")
+            text = await seen(pilot, lambda t: "km=3.5" in t)
+            assert "not shown: street" in text
+            assert "business" not in text

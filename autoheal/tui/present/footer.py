@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoheal.tui.glyphs import INCIDENT, MODEL, STEP, Look
-from autoheal.tui.keys import EVENTS, EVERYWHERE, KEYS, LISTS, PAGES, WHY, Key, in_footer
+from autoheal.tui.keys import EVENTS, EVERYWHERE, KEYS, LISTS, ONE_MODEL, PAGES, WHY, Key, in_footer
 from autoheal.tui.present.line import Line, Span, aligned, fit, join, line, rule, width_of
 
 _GROUPS = (
     (LISTS, "in lists"),
     (PAGES, "on pages"),
     (WHY, "why"),
+    (ONE_MODEL, "on a model's page"),
     (EVENTS, "in the event log"),
     (EVERYWHERE, "everywhere"),
 )
