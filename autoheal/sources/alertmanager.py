@@ -33,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 LARGEST: Final = 4 * 1024 * 1024
 #: Real seconds between two looks at what was not heard of.
 BEAT: Final = 15.0
+#: Real seconds in which a message must have come.
+PATIENCE: Final = 30.0
 
 
 class Alertmanager:
@@ -115,7 +117,9 @@ def alertmanager_router(find: Callable[[], Alertmanager | None], sink: Sink, clo
         if source is None:
             return _refused(404, "the settings name no source of kind alertmanager")
         try:
-            alerts = parse(orjson.loads(await _body(request)))
+            async with asyncio.timeout(PATIENCE):
+                body = await _body(request)
+            alerts = parse(orjson.loads(body))
             accepted, unknown = await source.take(alerts, sink, clock.now())
         except AlertError as error:
             source.tally.refuse("bad_message", f"{error}")
@@ -123,6 +127,8 @@ def alertmanager_router(find: Callable[[], Alertmanager | None], sink: Sink, clo
         except ValueError as error:
             source.tally.refuse("not_json", "a message is not JSON")
             return _refused(400, f"not JSON: {error}"[:200])
+        except TimeoutError:
+            return _refused(408, f"the message did not come within {PATIENCE:g}s")
         except (StoreError, OSError) as error:
             return _refused(503, f"{error}"[:300])
         except ClientDisconnect:

@@ -1,7 +1,7 @@
 """``http_push``: telemetry that others POST to ``/v1/telemetry``, as JSON or NDJSON, gzip or not.
 
 ``telemetry_router`` makes the route, the API mounts it on the control socket and on loopback TCP. A batch is stored
-whole or refused whole: 400 not JSON, 404 unknown model, 413 too large, 415 other media, 422 with row and field, 429
+whole or refused whole: 400 not JSON, 404 unknown model, 408 too slow, 413 too large, 415 other media, 422 with row and field, 429
 full (with Retry-After); 202 means that it is committed. An ``Idempotency-Key`` is committed with the rows, so a batch
 sent again under it is answered as the first time, over restarts of the daemon too. The surprising part: the body is read against the limit piece by piece and unpacked against it
 too, so neither a flood nor a gzip bomb costs more than the limit.
@@ -30,9 +30,12 @@ LARGEST: Final = 16 * 1024 * 1024
 #: Bodies above this are parsed in a thread, so that the event loop stays quick.
 LONG: Final = 64 * 1024
 LONGEST_KEY: Final = 200
+#: Real seconds in which a body must have come.
+PATIENCE: Final = 60.0
 STATUS: Final[Mapping[str, int]] = {
     "not_json": 400,
     "unknown_model": 404,
+    "too_slow": 408,
     "too_large": 413,
     "media_type": 415,
     "bad_row": 422,
@@ -53,9 +56,10 @@ def telemetry_router(
     models: Models,
     refused: Counter[str] | None = None,
     heard: Callable[[], None] | None = None,
+    patience: float = PATIENCE,
 ) -> APIRouter:
     """The router of ``POST /v1/telemetry``; ``models`` gives those that exist now, ``refused`` counts by reason,
-    ``heard`` is called when a batch was stored."""
+    ``heard`` is called when a batch was stored. A body must be there after ``patience`` real seconds."""
     router = APIRouter()
     counted = Counter[str]() if refused is None else refused
 
@@ -67,7 +71,7 @@ def telemetry_router(
         try:
             _media(request)
             key = _key(request)
-            body = await _body(request)
+            body = await _whole_body(request, patience)
             records, batch = await _read(request, key, body, models())
             counts = await sink(records, batch)
         except Refusal as refusal:
@@ -149,6 +153,15 @@ def _media(request: Request) -> str:
         if name.strip().lower() == "charset" and charset not in UTF_8:
             raise Refusal("media_type", f"charset {charset[:40]!r} is not read here: send UTF-8")
     return media
+
+
+async def _whole_body(request: Request, patience: float) -> bytes:
+    """A sender that stops in the middle, or drips, must not hold memory and a connection for ever."""
+    try:
+        async with asyncio.timeout(patience):
+            return await _body(request)
+    except TimeoutError:
+        raise Refusal("too_slow", f"the body did not come within {patience:g}s") from None
 
 
 async def _body(request: Request) -> bytes:

@@ -6,7 +6,9 @@ from typing import Literal
 
 from autoheal.errors import TelemetryError
 
-Reason = Literal["not_json", "media_type", "too_large", "bad_row", "unknown_model", "full", "key_reused"]
+Reason = Literal[
+    "not_json", "media_type", "too_large", "bad_row", "unknown_model", "full", "key_reused", "too_slow"
+]
 
 
 class Refusal(TelemetryError):

@@ -123,6 +123,47 @@ async def test_every_member_of_a_gzip_body_is_read(http: AsyncClient) -> None:
     assert (await post(http, empty, lines, **packed))[0] == 413
 
 
+async def test_a_sender_that_drips_is_not_waited_for(
+    serve: Callable[[FastAPI], Awaitable[str]], sink: Any
+) -> None:
+    app, refused = FastAPI(), Counter[str]()
+    app.include_router(telemetry_router(sink, lambda: {SPEC.name: SPEC.task}, refused, patience=0.3))
+    url = (await serve(app)).removeprefix("http://")
+    reader, writer = await asyncio.open_connection(*url.split(":"))
+    writer.write(b"POST /v1/telemetry HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
+
+    async def drip() -> None:
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    dripping = asyncio.create_task(drip())
+    async with asyncio.timeout(20):
+        said = await reader.readuntil(b"\r\n")
+    dripping.cancel()
+    await asyncio.gather(dripping, return_exceptions=True)
+    writer.close()
+    assert b" 408 " in said
+    assert (refused, sink.records) == ({"too_slow": 1}, [])
+
+
+async def test_two_at_once_under_one_key_are_stored_once(http: AsyncClient, tmp_path: Path) -> None:
+    """A sender that gave up waiting and tries again while the first is still being stored; metrics have no id."""
+    body = orjson.dumps([metric(i) for i in range(20)])
+    for lines in (body, b"\n".join(orjson.dumps(metric(i)) for i in range(20, 40))):
+        media = "application/json" if lines is body else "application/x-ndjson"
+        key = {"idempotency-key": f"same-{media}"}
+        answers = await asyncio.gather(*(post(http, lines, media, **key) for _ in range(8)))
+        assert {status for status, _ in answers} == {202}
+        assert {said["accepted"] for _, said in answers} == {20}
+        other = "application/x-ndjson" if lines is body else "application/json"
+        status, _ = await post(http, b"\n" + lines, other, **key)
+        assert status in {400, 422}, "the same key for another body"
+    with closing(sqlite3.connect(tmp_path / "telemetry.db")) as db:
+        assert db.execute("SELECT count(*), count(DISTINCT value) FROM metrics").fetchone() == (40, 40)
+
+
 async def test_texts_are_utf_8_with_or_without_its_mark(http: AsyncClient) -> None:
     body = orjson.dumps(prediction(1))
     for media in ("application/json; charset=UTF-8", 'application/x-ndjson; charset="utf-8"'):
