@@ -66,6 +66,11 @@ def _of(alarms: list[Alarm], *monitors: str) -> list[Alarm]:
     return [a for a in alarms if a.path.split("/", 1)[0] in monitors]
 
 
+def _in_slices(alarms: list[Alarm], *, drift: bool) -> list[Alarm]:
+    """Slices whose inputs moved, or whose answers are worse."""
+    return [a for a in _of(alarms, "slices") if a.path.endswith(":drift") is drift]
+
+
 def _names(alarms: list[Alarm]) -> str:
     return ", ".join(sorted({f"{a.target} {a.path}" for a in alarms}))
 
@@ -111,7 +116,7 @@ def _release(world: World, incident: Incident, alarms: list[Alarm]) -> Hypothesi
     if not is_model(incident.target):
         return None
     state = world.models.get(ModelName(incident.target))
-    symptoms = _of(alarms, "performance", "concept_drift", "serving")
+    symptoms = [*_of(alarms, "performance", "concept_drift", "serving"), *_in_slices(alarms, drift=False)]
     if state is None or state.champion_since is None or not state.previous or not symptoms:
         return None
     started = min(a.started_at for a in symptoms)
@@ -135,8 +140,8 @@ def _gated(world: World, state: ModelState) -> bool:
 
 
 def _drift(alarms: list[Alarm]) -> list[Hypothesis]:
-    worse = _of(alarms, "performance", "concept_drift")
-    moved = _of(alarms, "data_drift")
+    worse = [*_of(alarms, "performance", "concept_drift"), *_in_slices(alarms, drift=False)]
+    moved = [*_of(alarms, "data_drift"), *_in_slices(alarms, drift=True)]
     if moved:
         shown = "performance falls too" if worse else "performance holds"
         reason = Reason("the inputs moved", holds=True, detail=f"{_names(moved)}; {shown}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from autoheal.actions.targets.registry import Registry
 from autoheal.actions.targets.versions import NewVersion
+from autoheal.api.wire import why_of
 from autoheal.clock import SystemClock
 from autoheal.daemon.history import History
 from autoheal.daemon.rounds import Rounds
@@ -25,7 +26,11 @@ from autoheal.policy.load import load_config
 from autoheal.telemetry import Outcome, Prediction, build_performance, build_reference
 from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
+from autoheal.tui.present.line import text_of
+from autoheal.tui.present.model import model_lines
+from autoheal.tui.present.why import why_lines
 from tests.daemon.house import eventually, living
+from tests.tui.sight import look, of_world
 
 CONFIG = """\
 version: 1
@@ -113,6 +118,13 @@ async def test_an_accuracy_that_fell_in_one_region_is_told_by_its_name(tmp_path:
                 kernel.world.alarms["shop|slices|region=north:accuracy"].path
                 == "slices/region=north:accuracy"
             )
+            why = why_of(kernel.world, "shop", clock.now())
+            assert why is not None
+            told_why = " ".join(" ".join(why_lines(why)).split())
+            assert "region=north: accuracy 0.6" in told_why
+            assert "worse than the rest of the model (0.9" in told_why
+            shown = "\n".join(text_of(one) for one in model_lines(look(of_world(kernel.world)), "shop", 100))
+            assert "region=north:accuracy" in shown
         finally:
             task.cancel()
             await asyncio.wait({task})

@@ -18,7 +18,7 @@ def test_good_files_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["check", GOOD]) == 0
     out, err = capsys.readouterr()
     assert out == (
-        "2 models, 8 policies, 6 runbooks ok\n"
+        "2 models, 9 policies, 6 runbooks ok\n"
         "false alarms, if nothing is wrong: the whole fleet at most one notify in 14 days and one act in 365 days\n"
         "  demand: 0.5 of it: one notify in 28 days, one act in 2 years (performance 86%, data_quality 14%)\n"
         "  fraud: 0.5 of it: one notify in 28 days, one act in 2 years"
@@ -29,7 +29,7 @@ def test_good_files_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_shipped_set_alone_is_good(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["check"]) == 0
-    assert capsys.readouterr().out == "0 models, 7 policies, 5 runbooks ok\n"
+    assert capsys.readouterr().out == "0 models, 8 policies, 5 runbooks ok\n"
 
 
 def test_problems_have_a_place_a_hint_and_status_two(
@@ -54,7 +54,7 @@ def test_warnings_are_printed_and_refuse_nothing(tmp_path: Path, capsys: pytest.
                     "when: [{alarm: performance/*}]\nladder: [{runbook: rollback}]\n")  # fmt: skip
     assert invoke(["check", GOOD, str(file)]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("2 models, 9 policies, 6 runbooks ok (1 warning)\n")
+    assert out.startswith("2 models, 10 policies, 6 runbooks ok (1 warning)\n")
     assert f"{file}:4:7: warning: mode ask without anybody to ask" in err
 
 

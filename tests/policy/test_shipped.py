@@ -17,6 +17,7 @@ from tests.policy.world import GOOD, KNOWN
 
 POLICIES = {
     "performance-drop", "concept-drift", "data-drift", "upstream-fault", "serving-fault", "emergency", "no-data",
+    "slice-degraded",
 }  # fmt: skip
 RUNBOOKS = {"rollback", "retrain", "fallback", "restore", "notify"}
 TESTS = sorted((shipped_root() / "policies").glob("*.test.yaml"))
