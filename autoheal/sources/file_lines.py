@@ -6,7 +6,6 @@ is whole in a packed one, which does not; a line that cannot be read is counted 
 
 from __future__ import annotations
 
-import csv
 import gzip
 import zlib
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import IO, Any, Literal, cast
 import orjson
 
 from autoheal.errors import AutohealError
+from autoheal.sources import file_csv
 from autoheal.sources.file_cursor import HEAD, Cursor, begins_as, believed, marked
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -69,15 +69,32 @@ class Lines:
             bad["too_long"] += 1
         if not ended:
             return None
-        lines = _texts(ended, first=not self.cursor.offset, bad=bad) if not bad else []
         header = self.cursor.header
+        parts, open_ = self._parts(ended, bad) if not bad else ([], 0)
+        full = len(data) == PIECE
+        if (open_ == len(ended) and full) or (open_ and self.whole and not full):
+            bad["not_csv"] += 1  # its end is too far away, or will never come
+        elif open_ == len(ended):
+            return None
+        else:  # a record that has no end yet is read again with its end
+            ended = ended[: len(ended) - open_]
+        lines = _texts(parts, first=not self.cursor.offset, bad=bad)
         if self.format == "csv" and not self.cursor.offset:
             header = lines.pop(0) if lines else ""
-        rows = _csv(lines, header, bad) if self.format == "csv" else _json(lines, bad)
+        rows = file_csv.rows(lines, header, bad) if self.format == "csv" else _json(lines, bad)
         offset = self.cursor.offset + len(ended)
         known, head, tail = marked(self.file, offset)
         self.cursor = replace(self.cursor, offset=offset, header=header, known=known, head=head, tail=tail)
         return Piece(rows, bad, self.cursor)
+
+    def _parts(self, ended: bytes, bad: Counter[str]) -> tuple[list[bytes], int]:
+        """Lines, of CSV records, and the bytes of a last one that has no end."""
+        lines = ended.removesuffix(b"\n").split(b"\n")
+        if self.format != "csv" or b'"' not in ended:
+            return lines, 0
+        header = self.cursor.header or lines[0].decode("utf-8-sig", "replace")
+        found, left = file_csv.records(lines, file_csv.delimiter(header), bad)
+        return found, sum(len(line) + 1 for line in lines[len(lines) - left :]) if left else 0
 
     def _rest_of_line(self) -> bytes:
         """What is left of a line that is too long; nothing remains of the file when it has no end yet."""
@@ -117,34 +134,15 @@ def _found(file: IO[bytes], cursor: Cursor | None, others: Sequence[Cursor]) -> 
     return max([*own, *alike], key=lambda one: one.offset, default=Cursor())
 
 
-def _texts(data: bytes, *, first: bool, bad: Counter[str]) -> list[str]:
-    """Lines of UTF-8, without those that are none."""
-    encoding = "utf-8-sig" if first else "utf-8"
-    lines = data.removesuffix(b"\n").split(b"\n")
-    try:
-        return [line.rstrip("\r") for line in data.removesuffix(b"\n").decode(encoding).split("\n")]
-    except UnicodeDecodeError:
-        texts = []
-        for line in lines:
-            try:
-                texts.append(line.decode(encoding).rstrip("\r"))
-            except UnicodeDecodeError:
-                bad["not_utf8"] += 1
-        return texts
-
-
-def _csv(lines: Sequence[str], header: str, bad: Counter[str]) -> list[Mapping[str, Any]]:
-    names = next(csv.reader([header]), [])
-    try:
-        rows = list(csv.DictReader(lines, fieldnames=names, restval=""))
-    except csv.Error:
-        rows = []
-        for line in lines:
-            try:
-                rows += csv.DictReader([line], fieldnames=names, restval="")
-            except csv.Error:
-                bad["not_csv"] += 1
-    return [row for row in rows if any(row.values())]
+def _texts(parts: Sequence[bytes], *, first: bool, bad: Counter[str]) -> list[str]:
+    """Lines or records in UTF-8, without those that are none."""
+    texts = []
+    for number, part in enumerate(parts):
+        try:
+            texts.append(part.decode("utf-8-sig" if first and not number else "utf-8").rstrip("\r"))
+        except UnicodeDecodeError:
+            bad["not_utf8"] += 1
+    return texts
 
 
 def _json(lines: Sequence[str], bad: Counter[str]) -> list[Mapping[str, Any]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import gzip
+import io
 import os
 import shutil
 import tempfile
@@ -211,6 +213,48 @@ async def test_a_line_without_end_stops_nothing(
     assert (await one.poll(sink))[1] == []
     assert [r.id for r in sink.records] == ["1", "2"]
     assert one.refused == {"too_long": 1}
+
+
+@pytest.mark.parametrize("apart", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("packed", [False, True])
+async def test_fields_in_quotes_and_other_separators(
+    tmp_path: Path, sink: Any, monkeypatch: pytest.MonkeyPatch, apart: str, packed: bool
+) -> None:
+    """As spreadsheets and databases write them: ends of lines, separators and quotes inside of quotes."""
+    monkeypatch.setattr(file_lines, "PIECE", 300)
+    said = ["yes\nor no", f"a{apart}b", 'so "called"', "\n\n", "plain", 'an inch 3"', "'"]
+    text = io.StringIO()
+    out = csv.writer(text, delimiter=apart, lineterminator="\r\n")
+    out.writerow(["id", "time", "label", 'a "note"'])
+    for n in range(100):
+        out.writerow([f"{n}", 1000 + n, "yes", said[n % len(said)]])
+    data = "\ufeff".encode() + text.getvalue().encode()
+    one = source(tmp_path)
+    if packed:
+        (tmp_path / "in" / "l.csv.gz").write_bytes(gzip.compress(data))
+        await one.poll(sink)
+    else:  # written bit by bit, and the daemon starts anew at each
+        for place in range(0, len(data), 57):
+            with (tmp_path / "in" / "l.csv").open("ab") as file:
+                file.write(data[place : place + 57])
+            one = source(tmp_path)
+            assert (await one.poll(sink))[1] == []
+            assert not one.refused
+    assert [r.id for r in sink.records] == [f"{n}" for n in range(100)]
+    assert {r.label for r in sink.records} == {"yes"}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_quote_that_is_never_closed_costs_its_line(tmp_path: Path, sink: Any, packed: bool) -> None:
+    text = HEADER + labels([1]) + 'x,1002,"yes\n' + labels(range(3, 300))
+    one = source(tmp_path)
+    if packed:
+        (tmp_path / "in" / "l.csv.gz").write_bytes(gzip.compress(text.encode()))
+    else:
+        (tmp_path / "in" / "l.csv").write_text(text)
+    await one.poll(sink)
+    assert [int(r.id) for r in sink.records] == [1, *range(3, 300)]
+    assert one.refused == {"not_csv": 1}
 
 
 async def test_a_bad_file_is_told_and_the_rest_goes_on(tmp_path: Path, sink: Any) -> None:
