@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("detect", "run the monitors over a file and print alarms and findings"),
     ("history", "export what is kept of models over time"),
     ("register", "put a version into the registry"),
+    ("reference", "say what a version is compared with, or change it"),
     ("gateway", "run the gateway in front of model servers"),
     ("demo", "watch real models drift, break and heal"),
 )

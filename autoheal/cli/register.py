@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
+from autoheal.cli.reference_csv import add_answer_columns
 
-    from autoheal.domain.specs import ModelSpec
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME = "register"
 HELP = "put a version into the registry"
@@ -27,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--artefact", required=True, metavar="PATH", help="the model itself: a file or a folder"
     )
     parser.add_argument("--reference", metavar="CSV", help="rows that it was trained on or tried with")
-    parser.add_argument("--label", metavar="COLUMN", help="the column of the CSV with the truth")
-    parser.add_argument("--prediction", metavar="COLUMN", help="the column with this version's answers")
-    parser.add_argument("--score", metavar="COLUMN", help="the column with the positive class's probability")
+    add_answer_columns(parser)
     parser.add_argument(
         "--role", choices=("model", "fallback"), default="model", help="fallback: the stand-in"
     )
@@ -50,12 +47,16 @@ def run(args: argparse.Namespace) -> int:
 
     from autoheal.actions.targets.registry import Registry
     from autoheal.actions.targets.versions import NewVersion
+    from autoheal.cli.reference_csv import AnswerColumns, from_csv, moment, spec_of
     from autoheal.clock import SystemClock
     from autoheal.daemon import reload, settings
 
     loaded = settings.load(Path(args.config))
-    spec = _spec(reload.load(loaded).config.models, args.model)
-    reference = _reference(spec, Path(args.reference), args) if args.reference else None
+    spec = spec_of(reload.load(loaded).config.models, args.model)
+    reference = None
+    if args.reference:
+        columns = AnswerColumns(args.label, args.prediction, args.score)
+        reference = from_csv(spec, Path(args.reference), columns)
     registry, now = Registry.open(loaded.registry.path), SystemClock().now()
     with _as_folder(Path(args.artefact)) as folder:
         made = registry.register(
@@ -63,33 +64,9 @@ def run(args: argparse.Namespace) -> int:
         )
     print(f"{spec.name} {made.version} registered, sha256 {made.artefact_sha256[:12]}")
     if args.role == "model" and not args.no_champion:
-        registry.set_champion(spec.name, made.version, by="ci", at=_moment(args.since) if args.since else now)
+        registry.set_champion(spec.name, made.version, by="ci", at=moment(args.since) if args.since else now)
         print(f"{made.version} is champion of {spec.name}")
     return 0
-
-
-def _spec(models: Any, name: str) -> ModelSpec:
-    from autoheal.errors import ActionRefused
-
-    found: ModelSpec | None = models.get(name)
-    if found is None:
-        known = ", ".join(sorted(models)) or "none"
-        raise ActionRefused(f"no model is called {name!r}; there are: {known}")
-    return found
-
-
-def _moment(text: str) -> datetime:
-    from datetime import datetime
-
-    from autoheal.errors import ActionRefused
-
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ActionRefused(f"--since {text!r} is no time: write it like 2026-01-31T12:00:00Z") from error
-    if found.tzinfo is None:
-        raise ActionRefused(f"--since {text!r} has no zone: end it with Z")
-    return found
 
 
 def _as_folder(artefact: Path) -> Any:
@@ -114,51 +91,3 @@ def _as_folder(artefact: Path) -> Any:
             yield Path(name)
 
     return folder()
-
-
-def _reference(spec: ModelSpec, path: Path, args: argparse.Namespace) -> dict[str, Any]:
-    from autoheal.actions.dataset import read_columns
-    from autoheal.errors import ActionRefused
-    from autoheal.telemetry.reference import build_performance, build_reference
-
-    head = _column_names(path)
-    lacking = [f.name for f in spec.features if f.name not in head]
-    lacking += [c for c in (args.label, args.prediction, args.score) if c and c not in head]
-    if lacking:
-        raise ActionRefused(f"{path} lacks the columns {', '.join(lacking)}; it has: {', '.join(head)}")
-    columns, performance = read_columns(spec, path), None
-    if args.label and args.prediction:
-        numbers = spec.task == "regression"
-        labels, answers = (_cells(path, c, numbers=numbers) for c in (args.label, args.prediction))
-        scores = _cells(path, args.score, numbers=True) if args.score else None
-        performance = build_performance(
-            spec.task, labels, answers, scores, slices=spec.slices, columns=columns
-        )
-    return build_reference(spec.features, columns, performance, slices=spec.slices)
-
-
-def _column_names(path: Path) -> list[str]:
-    import csv
-
-    from autoheal.errors import ActionRefused
-
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            return next(csv.reader(stream), [])
-    except OSError as error:
-        raise ActionRefused(f"the reference {path} cannot be read: {error.strerror}") from error
-
-
-def _cells(path: Path, column: str, *, numbers: bool) -> list[Any]:
-    import csv
-
-    from autoheal.errors import ActionRefused
-
-    with path.open(newline="", encoding="utf-8") as stream:
-        cells = [row[column] for row in csv.DictReader(stream)]
-    if not numbers:
-        return cells
-    try:
-        return [float(cell) for cell in cells]
-    except ValueError as error:
-        raise ActionRefused(f"{path}, column {column}: {error}") from error

@@ -1,7 +1,8 @@
 """Watches the registry and the gateway: who is champion, what is known good, who answers. Reports facts, decides
 nothing.
 
-One look a model: ``ChampionObserved`` when the pointer moved (by us, by CI, by hand), ``FactsObserved`` when what the
+One look a model: ``ChampionObserved`` when the pointer moved (by us, by CI, by hand), ``ReferenceObserved`` when the
+champion is compared with something else, ``FactsObserved`` when what the
 ladder may count on changed, and a mark in the registry when a champion has served healthy for long enough. Called by
 ``rounds`` before the monitors, so that findings are about the champion of the moment.
 """
@@ -17,7 +18,7 @@ from autoheal.actions.targets.gateway import GatewayClient, Route
 from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock
 from autoheal.daemon.news import facts_are_news, label_floor
-from autoheal.domain.events import ChampionObserved, Event, FactsObserved
+from autoheal.domain.events import ChampionObserved, Event, FactsObserved, ReferenceObserved
 from autoheal.domain.names import Health, ModelName, Verdict, Version
 from autoheal.domain.records import Facts, ModelState
 from autoheal.domain.specs import ModelSpec
@@ -51,6 +52,8 @@ class Watch:
         events: list[Event] = []
         if (state.champion, state.champion_since) != (champion.version, champion.since):
             events.append(_observed(spec.name, champion))
+        known = state.reference if state.champion == champion.version else ""
+        events += await asyncio.to_thread(self._reference, spec.name, champion.version, known)
         facts = await self._facts(world, spec, champion)
         concerned = any(i.open and spec.name in i.models for i in world.incidents.values())
         if facts_are_news(facts, state.facts, concerned=concerned):
@@ -58,6 +61,16 @@ class Watch:
         if _proved(world, spec, champion.version):
             await self._mark_good(state, champion, facts)
         return tuple(events)
+
+    def _reference(self, model: ModelName, version: str, known: str) -> tuple[Event, ...]:
+        """Whether the champion is compared with something else than is known."""
+        anchors = self.registry.anchors(model, version)
+        if not anchors:
+            return (ReferenceObserved(model, Version(version), ""),) if known else ()
+        now = anchors[-1]
+        if now.digest == known:
+            return ()
+        return (ReferenceObserved(model, Version(version), now.digest, now.how, now.by, now.detail),)
 
     async def _facts(self, world: World, spec: ModelSpec, champion: Champion) -> Facts:
         now = self.clock.now()

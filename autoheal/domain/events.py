@@ -49,6 +49,7 @@ from autoheal.domain.facts import (
     IncidentClosedByPerson,
     PauseLifted,
     PauseSet,
+    ReferenceObserved,
     RunCancelled,
     RunRequested,
     SilenceSet,
@@ -89,6 +90,7 @@ __all__ = [
     "IncidentReopened",
     "PauseLifted",
     "PauseSet",
+    "ReferenceObserved",
     "RunCancelled",
     "RunEnded",
     "RunRequested",
@@ -110,6 +112,7 @@ Event = Annotated[
     | FindingObserved
     | ChampionObserved
     | FactsObserved
+    | ReferenceObserved
     | Ticked
     | StepStarted
     | StepFinished

@@ -67,6 +67,20 @@ class ChampionObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceObserved:
+    """The champion is compared with something else from now on: ``digest`` names it, "" its own reference again.
+    ``how`` is training, window or lineage; ``detail`` says which rows."""
+
+    model: ModelName
+    version: Version
+    digest: str
+    how: str = ""
+    by: str = ""
+    detail: str = ""
+    kind: Literal["reference_observed"] = "reference_observed"
+
+
+@dataclass(frozen=True, slots=True)
 class FactsObserved:
     model: ModelName
     facts: Facts

@@ -72,7 +72,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """``champion_since`` and ``previous`` follow the registry; ``promoted_by`` is a run id when it was us."""
+    """``champion_since`` and ``previous`` follow the registry; ``promoted_by`` is a run id when it was us. ``reference``
+    is the digest of what took the place of the champion's own reference, "" while nothing did."""
 
     name: ModelName
     health: Health = Health.UNKNOWN
@@ -82,6 +83,7 @@ class ModelState:
     previous: Version = Version("")
     promoted_by: str = ""
     facts: Facts | None = None
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

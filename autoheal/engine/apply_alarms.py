@@ -56,8 +56,16 @@ def _champion(world: World, event: ev.ChampionObserved, _at: datetime) -> World:
         champion_since=event.since,
         previous=event.previous,
         promoted_by=event.by,
+        reference="",
     )
     return _with_model(world, state)
+
+
+def _reference(world: World, event: ev.ReferenceObserved, _at: datetime) -> World:
+    state = model_state(world, event.model)
+    if event.version != state.champion:
+        return world
+    return _with_model(world, replace(state, reference=event.digest))
 
 
 def _facts(world: World, event: ev.FactsObserved, _at: datetime) -> World:
@@ -127,6 +135,7 @@ HANDLERS: dict[type, Callable[[World, Any, Any], World]] = {
     ev.FindingObserved: _finding,
     ev.ChampionObserved: _champion,
     ev.FactsObserved: _facts,
+    ev.ReferenceObserved: _reference,
     ev.HealthChanged: _health,
     ev.AlarmPending: _pending,
     ev.AlarmFiring: _firing,

@@ -85,6 +85,13 @@ def select_started(connection: sqlite3.Connection, key: str) -> Entry | None:
     return decode_entry(row[1], seq=row[0]) if row else None
 
 
+def select_kinds(connection: sqlite3.Connection, kinds: Sequence[str]) -> list[Entry]:
+    """All entries of some kinds."""
+    marks = ", ".join("?" * len(kinds))
+    rows = connection.execute(f"SELECT seq, body FROM entries WHERE kind IN ({marks}) ORDER BY seq", kinds)  # noqa: S608 - marks
+    return [decode_entry(body, seq=seq) for seq, body in rows]
+
+
 def first_bad(connection: sqlite3.Connection) -> int | None:
     """The first number whose entry is missing, altered or not in its place; None for a sound log."""
     digest = GENESIS

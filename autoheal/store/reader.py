@@ -68,6 +68,11 @@ class LogReader:
         with self._lock, store_errors(self.path, "read the log"):
             return entries.select_started(self._connection, key)
 
+    def of_kind(self, *kinds: str) -> list[Entry]:
+        """All entries of these kinds, in order; reads the whole log."""
+        with self._lock, store_errors(self.path, "read the log"):
+            return entries.select_kinds(self._connection, kinds)
+
     def verify(self) -> int | None:
         """The number of the first bad entry (missing, altered, out of place), or None: the whole chain holds."""
         with self._lock, store_errors(self.path, "verify the log"):

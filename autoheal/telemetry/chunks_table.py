@@ -118,6 +118,22 @@ def newest(db: sqlite3.Connection, model: ModelName, count: int) -> list[StoredR
     return found
 
 
+def answered(
+    db: sqlite3.Connection, model: ModelName, since: float, until: float, version: str | None, limit: int
+) -> list[StoredRow]:
+    """As ``predictions_table.answered``: all rows are such; whole chunks, from those with the newest rows."""
+    found: list[StoredRow] = []
+    for _, chunk in newest_first(db, model, since, until):
+        if len(found) >= limit:
+            break
+        if version in {None, chunk.rows.version}:
+            known, time = labels(db, chunk.first, len(chunk.rows)), chunk.rows.time
+            for i in np.flatnonzero((time > since) & (time <= until)).tolist():
+                label_, at = known.get(chunk.first + i, (None, None))
+                found.append(StoredRow(chunk.first + i, chunk.rows.row(i), chunk.arrived, label_, at))
+    return found
+
+
 def labelled(
     db: sqlite3.Connection,
     model: ModelName,

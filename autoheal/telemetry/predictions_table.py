@@ -178,6 +178,18 @@ def newest(db: sqlite3.Connection, model: ModelName, count: int) -> list[StoredR
     return sorted(rows, key=lambda row: row.seq)
 
 
+def answered(
+    db: sqlite3.Connection, model: ModelName, since: float, until: float, version: str | None, limit: int
+) -> list[StoredRow]:
+    """The newest rows with since < time <= until that a version (any, when None) answered itself, the newest first."""
+    found = db.execute(
+        f"SELECT {_COLUMNS} FROM predictions WHERE model = ? AND time > ? AND time <= ?"  # noqa: S608 - constant
+        " AND version = ifnull(?, version) AND fallback = 0 AND error IS NULL ORDER BY time DESC, seq DESC LIMIT ?",
+        (model, since, until, version, limit),
+    )
+    return [StoredRow(row[0], _record(model, row), row[4], row[11], row[12]) for row in found]
+
+
 def row(db: sqlite3.Connection, seq: int) -> tuple[Prediction, Any]:
     """One row that is there, and its label or None."""
     found = db.execute(f"SELECT model, {_COLUMNS} FROM predictions WHERE seq = ?", (seq,)).fetchone()  # noqa: S608 - constant

@@ -37,6 +37,13 @@ def _champion(e: ev.ChampionObserved, _w: World) -> Parts:
     return (("◆ champion", "strong"), f" {e.model} {e.previous or '–'} → {e.version}{by}")
 
 
+def _reference(e: ev.ReferenceObserved, _w: World) -> Parts:
+    if not e.digest:
+        return (("◆ reference", "strong"), f" {e.model} {e.version}: its own again")
+    by = f" by {e.by}" if e.by else ""
+    return (("◆ reference", "strong"), f" {e.model} {e.version}: {e.how}{by}", (f" {e.detail}", "dim"))
+
+
 def _facts(e: ev.FactsObserved, _w: World) -> Parts:
     return (("· facts", "dim"), f" {e.model}: {e.facts.fresh_labels} fresh labels")
 
@@ -106,6 +113,7 @@ FACTS: dict[str, Callable[[Any, World], Parts]] = {
     "config_refused": _refused,
     "finding_observed": _finding,
     "champion_observed": _champion,
+    "reference_observed": _reference,
     "facts_observed": _facts,
     "ticked": _ticked,
     "step_started": _step_started,

@@ -1,0 +1,92 @@
+"""A reference from what was served: the rows of a window as they lie in telemetry.db. Reads the file beside the daemon.
+
+For ``autoheal reference``: when no training file is left, or the world has changed for good. The surprising part:
+performance comes from rows that are older than the label lag alone, since labels that come early are seldom a fair
+sample, and from answers of the version itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoheal.domain.names import Version
+from autoheal.domain.specs import ModelSpec
+from autoheal.errors import TelemetryError
+from autoheal.telemetry import chunks_table, predictions_table
+from autoheal.telemetry.predictions_table import StoredRow
+from autoheal.telemetry.reference import build_performance, build_reference
+from autoheal.telemetry.store import reader
+from autoheal.telemetry.values import to_unix
+
+#: Fewer rows say too little about a feature, fewer labels about performance; more rows change no bin any more.
+LEAST_ROWS, LEAST_LABELS, MOST_ROWS = 200, 50, 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """reference.json of ``rows`` rows; performance is in it when ``labels`` of them suffice."""
+
+    reference: dict[str, Any]
+    rows: int
+    labels: int
+
+
+def served_reference(
+    path: Path,
+    spec: ModelSpec,
+    since: datetime,
+    until: datetime,
+    *,
+    now: datetime,
+    version: Version | None,
+) -> Served:
+    """From the newest rows with since < time <= until that ``version`` answered. None stands for any version: what a
+    training set was, whose rows say nothing about performance.
+
+    Raises TelemetryError when there are too few rows.
+    """
+    start, end = to_unix(since), to_unix(until)
+    with closing(reader(path)) as db:
+        found = [
+            row
+            for table in (predictions_table, chunks_table)
+            for row in table.answered(db, spec.name, start, end, version, MOST_ROWS)
+        ]
+    rows = sorted(found, key=lambda row: (row.record.time, row.seq))[-MOST_ROWS:]
+    if len(rows) < LEAST_ROWS:
+        who = f"answered by {version} " if version else ""
+        raise TelemetryError(
+            f"{len(rows)} rows {who}from {since.isoformat()} to {until.isoformat()} are left on disk,"
+            f" {LEAST_ROWS} are needed"
+        )
+    matured = to_unix(now) - spec.label_lag.total_seconds()
+    labelled = (
+        [row for row in rows if row.label is not None and row.record.time <= matured] if version else []
+    )
+    latency = [row.record.latency_ms for row in rows if row.record.latency_ms is not None]
+    made = build_reference(
+        spec.features,
+        _columns(spec, rows),
+        _performance(spec, labelled) if len(labelled) >= LEAST_LABELS else None,
+        float(np.quantile(latency, 0.95)) if version and latency else None,
+        slices=spec.slices,
+    )
+    return Served(made, len(rows), len(labelled))
+
+
+def _performance(spec: ModelSpec, rows: Sequence[StoredRow]) -> dict[str, Any]:
+    scores = [np.nan if row.record.score is None else row.record.score for row in rows]
+    said = [row.record.prediction for row in rows]
+    labels, columns = [row.label for row in rows], _columns(spec, rows)
+    return build_performance(spec.task, labels, said, scores, slices=spec.slices, columns=columns)
+
+
+def _columns(spec: ModelSpec, rows: Sequence[StoredRow]) -> dict[str, list[Any]]:
+    return {f.name: [row.record.features.get(f.name) for row in rows] for f in spec.features}
