@@ -15,6 +15,8 @@ from autoheal.monitors.rows import Floats
 from autoheal.telemetry.grid import Cells
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+#: A time further ahead of its arrival than this is a wrong clock, and ages nothing: one would make all history old.
+AHEAD = HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ class Ages:
         minutes, hours, _ = self.edges(newest)
         width = np.where(times >= minutes, MINUTE, np.where(times >= hours, HOUR, DAY)).astype(np.int64)
         return width, np.floor_divide(times, width).astype(np.int64) * width
+
+
+def newest_of(times: Floats, arrived: float, before: float) -> float:
+    """The newest data time so far: of these times (at least one) that came at ``arrived``, and ``before``."""
+    latest = float(times.max())
+    if latest > arrived + AHEAD:
+        sound = times[times <= arrived + AHEAD]
+        latest = float(sound.max()) if len(sound) else before
+    return max(latest, before)
 
 
 def wider(width: int) -> int:

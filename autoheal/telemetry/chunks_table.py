@@ -196,13 +196,6 @@ def sizes(db: sqlite3.Connection) -> dict[ModelName, int]:
     return {ModelName(m): n for m, n in db.execute("SELECT model, sum(rows) FROM chunks GROUP BY model")}
 
 
-def latest(db: sqlite3.Connection, model: ModelName) -> float:
-    """The time of the newest row by data time; 0 without one."""
-    return float(
-        db.execute("SELECT ifnull(max(latest), 0) FROM chunks WHERE model = ?", (model,)).fetchone()[0]
-    )
-
-
 def expire(db: sqlite3.Connection, arrived_before: float, see: Seer) -> dict[ModelName, Gone]:
     """Forget chunks that came before, of all models."""
     found = db.execute(

@@ -66,9 +66,9 @@ def known(db: sqlite3.Connection, model: str) -> list[str]:
     return [name for (name,) in found]
 
 
-def newest(db: sqlite3.Connection) -> dict[str, float]:
-    """Per model, where its newest bucket ends."""
-    return {
-        model: float(end)
-        for model, end in db.execute("SELECT model, max(start + width) FROM metric_buckets GROUP BY model")
-    }
+def newest(db: sqlite3.Connection, until: float) -> dict[str, float]:
+    """Per model, where its newest bucket ends that began by ``until``."""
+    found = db.execute(
+        "SELECT model, max(start + width) FROM metric_buckets WHERE start <= ? GROUP BY model", (until,)
+    )
+    return {model: float(end) for model, end in found}

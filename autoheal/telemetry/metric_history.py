@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoheal.telemetry import metric_buckets_table, metrics_table
-from autoheal.telemetry.ages import DAY, HOUR, MINUTE, Ages, coarse, wider
+from autoheal.telemetry.ages import AHEAD, DAY, HOUR, MINUTE, Ages, coarse, wider
 from autoheal.telemetry.metric_buckets_table import MetricBucket
 from autoheal.telemetry.metric_sum import added
 from autoheal.telemetry.records import Metric
@@ -35,18 +35,19 @@ class MetricHistory:
     _since: Counter[tuple[str, str]] = field(default_factory=Counter)
     _newest: dict[str, float] = field(default_factory=dict)
 
-    def open(self, db: sqlite3.Connection) -> None:
+    def open(self, db: sqlite3.Connection, now: float) -> None:
         """Look at every metric once."""
-        self._newest = metric_buckets_table.newest(db)
-        for model, name, n, newest in metrics_table.sizes(db):
+        self._newest = metric_buckets_table.newest(db, now + AHEAD)
+        for model, name, n, newest in metrics_table.sizes(db, now + AHEAD):
             self._since[model, name] = n
             self._newest[model] = max(self._newest.get(model, 0.0), newest)
 
-    def note(self, records: Sequence[Metric]) -> None:
-        """Samples that were stored, or are about to be."""
+    def note(self, records: Sequence[Metric], stamp: float) -> None:
+        """Samples that were stored, or are about to be; they came at ``stamp``."""
         for record in records:
             self._since[record.model, record.name] += 1
-            self._newest[record.model] = max(self._newest.get(record.model, 0.0), record.time)
+            if record.time <= stamp + AHEAD:
+                self._newest[record.model] = max(self._newest.get(record.model, 0.0), record.time)
 
     def fold(self, db: sqlite3.Connection) -> None:
         """Move samples beyond ``keep`` into buckets, old buckets into wider ones, and drop what is too old."""
@@ -55,7 +56,7 @@ class MetricHistory:
             self._samples(db, model, name)
             self._since[model, name] = 0
         for model in {model for model, _ in due}:
-            edges = self.ages.edges(self._newest[model])
+            edges = self.ages.edges(self._newest.get(model, 0.0))
             for width, before in coarse(edges):
                 self._widen(db, model, width, before)
             for width in (MINUTE, HOUR, DAY):
@@ -67,7 +68,7 @@ class MetricHistory:
         old = metrics_table.take(db, model, name, self.keep)
         if not old:
             return
-        widths, starts = self.ages.bucket(np.array([time for time, _ in old]), self._newest[model])
+        widths, starts = self.ages.bucket(np.array([time for time, _ in old]), self._newest.get(model, 0.0))
         parts: dict[tuple[int, int], list[tuple[float, float]]] = {}
         for width, start, sample in zip(widths.tolist(), starts.tolist(), old, strict=True):
             parts.setdefault((width, start), []).append(sample)

@@ -33,9 +33,14 @@ def newest(db: sqlite3.Connection, model: str, name: str, count: int) -> list[tu
     return list(found)[::-1]
 
 
-def sizes(db: sqlite3.Connection) -> list[tuple[str, str, int, float]]:
-    """Model, metric, how many samples of it there are, and the newest time among them."""
-    return list(db.execute("SELECT model, name, count(*), max(time) FROM metrics GROUP BY model, name"))
+def sizes(db: sqlite3.Connection, until: float) -> list[tuple[str, str, int, float]]:
+    """Model, metric, how many samples of it there are, and the newest time up to ``until`` among them (or 0)."""
+    found = db.execute(
+        "SELECT model, name, count(*), ifnull(max(time) FILTER (WHERE time <= ?), 0) FROM metrics"
+        " GROUP BY model, name",
+        (until,),
+    )
+    return found.fetchall()
 
 
 def between(

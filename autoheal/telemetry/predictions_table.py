@@ -207,13 +207,6 @@ def between(
     return found.fetchall()
 
 
-def latest(db: sqlite3.Connection, model: ModelName) -> float:
-    """The time of the newest row by data time; 0 without one."""
-    return float(
-        db.execute("SELECT ifnull(max(time), 0) FROM predictions WHERE model = ?", (model,)).fetchone()[0]
-    )
-
-
 def _record(model: ModelName, row: tuple[Any, ...]) -> Prediction:
     _, id_, version, time, _, features, prediction, score, latency, error, fallback, _, _ = row
     by: Literal["champion", "fallback"] = "fallback" if fallback else "champion"

@@ -46,12 +46,14 @@ def shown(spec: ModelSpec) -> frozenset[str]:
 
 @dataclass(slots=True)
 class Reservoir:
-    """What one round of forgetting keeps. ``size`` rows an hour (0: none), as long as ``ages.hours`` say."""
+    """What one round of forgetting keeps. ``size`` rows an hour (0: none), as long as ``ages.hours`` say, counted from the
+    ``newest`` data of each model."""
 
     db: sqlite3.Connection
     specs: Mapping[ModelName, ModelSpec]
     size: int = 20
     ages: Ages = field(default_factory=Ages)
+    newest: Mapping[str, float] = field(default_factory=dict)
 
     def single(self, model: ModelName, rows: Sequence[Leaving]) -> None:
         """Rows of ``predictions`` that are about to leave."""
@@ -82,9 +84,8 @@ class Reservoir:
         return self.size > 0 and model in self.specs
 
     def _oldest(self, model: ModelName) -> float:
-        """The first hour that is kept, from the newest row on disk: the same age as of summaries by the hour."""
-        newest = max(predictions_table.latest(self.db, model), chunks_table.latest(self.db, model))
-        return float(newest - self.ages.hours) // HOUR * HOUR
+        """The first hour that is kept: the same age as of summaries by the hour."""
+        return float(self.newest.get(model, 0.0) - self.ages.hours) // HOUR * HOUR
 
     def _offer(
         self,

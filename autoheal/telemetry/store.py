@@ -74,7 +74,7 @@ class Store:
         self._next = max(predictions_table.last_seq(self._db), chunks_table.last_seq(self._db)) + 1
         self._sizes = Counter(predictions_table.sizes(self._db))
         self._sizes.update(chunks_table.sizes(self._db))
-        self.writing.open(self._db, self.limits)
+        self.writing.open(self._db, self.limits, to_unix(self.clock.now()))
         self._waiting = outcomes_table.count(self._db)
         for model, name in metrics_table.names(self._db):
             samples = metrics_table.newest(self._db, model, name, self.limits.metric_samples)
@@ -196,7 +196,7 @@ class Store:
         try:
             db.execute("BEGIN IMMEDIATE")
             specs = {name: ring.spec for name, ring in self.rings.items()}
-            keep = Reservoir(db, specs, self.limits.samples, self.limits.ages)
+            keep = Reservoir(db, specs, self.limits.samples, self.limits.ages, self.writing.summaries.newest)
             self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp, keep)
             self.writing.tidy(db)
             db.execute("COMMIT")

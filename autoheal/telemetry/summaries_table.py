@@ -98,9 +98,12 @@ def delete(db: sqlite3.Connection, buckets: Sequence[Bucket]) -> None:
     )
 
 
-def newest(db: sqlite3.Connection) -> dict[str, int]:
-    """Per model, where its newest bucket ends."""
-    return dict(db.execute("SELECT model, max(start + width) FROM summaries GROUP BY model"))
+def newest(db: sqlite3.Connection, until: float) -> dict[str, int]:
+    """Per model, where its newest bucket ends that began by ``until``."""
+    found = db.execute(
+        "SELECT model, max(start + width) FROM summaries WHERE start <= ? GROUP BY model", (until,)
+    )
+    return dict(found)
 
 
 def slices(db: sqlite3.Connection, model: str, head: str) -> list[str]:

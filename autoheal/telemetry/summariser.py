@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.rows import Chosen, Ints, Rows
 from autoheal.telemetry import summaries_table
-from autoheal.telemetry.ages import Ages, coarse, wider
+from autoheal.telemetry.ages import AHEAD, Ages, coarse, newest_of, wider
 from autoheal.telemetry.grid import Layout, layout
 from autoheal.telemetry.join import Labelled
 from autoheal.telemetry.predictions_table import Joined
@@ -52,11 +52,16 @@ class Summariser:
     _newest: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def open(self, db: sqlite3.Connection) -> None:
+    def open(self, db: sqlite3.Connection, now: float) -> None:
         for model, version, known in summaries_table.layouts(db):
             self._layouts[model, version] = known
             self._latest[model] = known
-        self._newest = {model: float(end) for model, end in summaries_table.newest(db).items()}
+        self._newest = {model: float(end) for model, end in summaries_table.newest(db, now + AHEAD).items()}
+
+    @property
+    def newest(self) -> Mapping[str, float]:
+        """Up to when there is data of each model, in its own time."""
+        return self._newest
 
     def refer(self, spec: ModelSpec, version: str, reference: Reference) -> None:
         """Count this version on this reference's grid from now on; may be called from any thread, often."""
@@ -75,7 +80,7 @@ class Summariser:
         """Count new predictions."""
         if not len(rows):
             return
-        newest = max(self._newest.get(spec.name, 0.0), float(rows.time.max()))
+        newest = newest_of(rows.time, float(rows.arrived[0]), self._newest.get(spec.name, 0.0))
         self._newest[spec.name] = newest
         cuts = self.slices.cut(db, spec, rows) if spec.slices else ()
         codes, _, _ = _distinct(rows.version)

@@ -54,13 +54,13 @@ class Writing:
     packing: Packing = field(default_factory=Packing)
     metrics: MetricHistory = field(default_factory=MetricHistory)
 
-    def open(self, db: sqlite3.Connection, limits: Limits) -> None:
-        """Know what is there."""
+    def open(self, db: sqlite3.Connection, limits: Limits, now: float) -> None:
+        """Know what is there at ``now``."""
         self.packing.open(db)
         self.summaries.ages = self.metrics.ages = limits.ages
-        self.summaries.open(db)
+        self.summaries.open(db, now)
         self.metrics.keep = limits.metric_samples
-        self.metrics.open(db)
+        self.metrics.open(db, now)
 
     def tidy(self, db: sqlite3.Connection) -> None:
         """After rows have gone: what got old is added up, in a transaction of its own."""
@@ -131,7 +131,7 @@ class Writing:
         joins_table.add(db, joining.tally)
         metrics = [r for r in records if isinstance(r, Metric)]
         metrics_table.insert(db, metrics)
-        self.metrics.note(metrics)
+        self.metrics.note(metrics, stamp)
         shown = _columns(fresh, stamp, rings)
         for part in shown:
             self.summaries.rows(db, part.spec, part.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 from functools import reduce
@@ -148,3 +149,25 @@ async def test_metrics_are_exported_beside_the_summaries(opened: Opened, make: A
     assert sum(r["rows"] for r in found) == 1_440
     assert {r["seconds"] for r in found} >= {0, 60, 3_600}
     assert set(found[0]["counts"]) == {"last", "p50", "p95", "p99"}
+
+
+async def test_a_wrong_clock_makes_nothing_old(opened: Opened, make: Any) -> None:
+    """A sample and a row from 2099 lie in their own time; what is kept of the present is as fine as ever."""
+    telemetry = await opened(metric_samples=100)
+    await fill(telemetry, make, range(0, 7_200, 10), batch=5)
+    far = 4_070_908_800.0
+    rows = [make.bike_row(float(i), temp=1.0) for i in range(30)]
+    wild = [replace(rows[0], id="wild", time=far), Metric(make.bike.name, NAME, 1.0, far)]
+    await telemetry.ingest([*rows, *wild])
+    await fill(telemetry, make, range(7_200, 9_600, 10), batch=1)
+    for again in (telemetry, None):
+        if again is None:
+            await telemetry.close()
+            telemetry = await opened(metric_samples=100)
+            await fill(telemetry, make, range(9_600, 12_000, 10), batch=1)
+        history = telemetry.history()
+        found = history.window(make.bike.name, from_unix(make.start), from_unix(make.start + 60))
+        history.close()
+        assert found is not None
+        assert found.summary.rows == 30, "minutes are still minutes"
+        assert {point.seconds for point in points(telemetry, make, 7_200)} <= {0, 60}
