@@ -78,7 +78,10 @@ def _mqtt(part: Mqtt, settings: DaemonSettings, models: Mapping[ModelName, Model
     except ValueError as error:
         raise ConfigError((Problem("daemon", 1, 1, f"source {part.name}: {error}", ""),)) from error
     tasks = {name: spec.task for name, spec in models.items()}
-    return mqtt.Mqtt(part.name, broker=broker, tasks=tasks, topics=topics, share=part.share)
+    state_file = settings.state / f"source-{part.name}.json"
+    return mqtt.Mqtt(
+        part.name, broker=broker, tasks=tasks, topics=topics, share=part.share, state_file=state_file
+    )
 
 
 def _sql(part: Sql, settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> Source:

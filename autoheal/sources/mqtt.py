@@ -13,9 +13,13 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
 
 from autoheal.clock import Clock
 from autoheal.domain.names import ModelName, Task
+from autoheal.durable import replace_file
 from autoheal.errors import AutohealError, StoreError
 from autoheal.sources.contract import Pulse, Sink, whole
 from autoheal.sources.mqtt_link import Broker, Link, Message, connected
@@ -85,6 +89,7 @@ class Mqtt:
         share: str = "",
         first_pause: float = FIRST,
         beat: float = BEAT,
+        state_file: Path | None = None,
     ) -> None:
         self.name = name
         self.broker = broker
@@ -95,6 +100,7 @@ class Mqtt:
         self.beat = beat
         self.tally = Tally(name)
         self.lost_sessions = 0
+        self._state_file = state_file
         self._connected_before = False
 
     async def run(self, sink: Sink, clock: Clock) -> None:
@@ -105,7 +111,7 @@ class Mqtt:
             started = clock.monotonic()
             try:
                 async with connected(self.broker, filters, self._overflow) as link:
-                    await pulse.up(sink, clock.now(), self._joined(link))
+                    await pulse.up(sink, clock.now(), await asyncio.to_thread(self._joined, link))
                     await self._receive(link, sink, clock, pulse)
             except (AutohealError, OSError) as error:
                 where = f"{self.broker.host}:{self.broker.port}"
@@ -119,14 +125,25 @@ class Mqtt:
         self.tally.refuse("qos0_overflow", "messages at QoS 0 came faster than they could be stored")
 
     def _joined(self, link: Link) -> str:
-        """What there is to say about a new connection."""
-        lost = self._connected_before and not link.resumed
+        """What there is to say about a new connection. Blocks; also a daemon that was away remembers its session."""
+        session = {"client_id": self.broker.client_id, "host": self.broker.host, "port": self.broker.port}
+        known = self._connected_before or self._had() == session
+        lost = known and not link.resumed and self.broker.keep > 0
+        if self._state_file is not None and not self._connected_before:
+            replace_file(self._state_file, orjson.dumps(session))
         self._connected_before = True
         if not lost:
             return ""
         self.lost_sessions += 1
         _LOG.warning("%s: %s", self.name, LOST)
         return LOST
+
+    def _had(self) -> object:
+        """The session that an earlier daemon had; None when it is not known."""
+        try:
+            return None if self._state_file is None else orjson.loads(self._state_file.read_bytes())
+        except (OSError, ValueError):
+            return None
 
     async def _receive(self, link: Link, sink: Sink, clock: Clock, pulse: Pulse) -> None:
         told = clock.monotonic()

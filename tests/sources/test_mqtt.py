@@ -48,9 +48,11 @@ async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
         yield server
 
 
-def source(server: Mosquitto, name: str = "mq", *, share: str = "", **broker: Any) -> Mqtt:
+def source(
+    server: Mosquitto, name: str = "mq", *, share: str = "", state_file: Path | None = None, **broker: Any
+) -> Mqtt:
     to = Broker("127.0.0.1", server.port, f"autoheal-{name}", **broker)
-    return Mqtt(name, broker=to, tasks=TASKS, share=share, first_pause=0.05, beat=0.05)
+    return Mqtt(name, broker=to, tasks=TASKS, share=share, first_pause=0.05, beat=0.05, state_file=state_file)
 
 
 @asynccontextmanager
@@ -248,6 +250,31 @@ async def test_a_broker_that_forgot_us_is_told(tmp_path: Path, broker: Mosquitto
         await sink.until(lambda: sink.findings[-1].verdict is Verdict.OK)
         assert one.lost_sessions == 1
         assert "no session" in sink.findings[-1].detail
+
+
+async def test_a_broker_that_forgot_us_while_we_were_away_is_told(
+    tmp_path: Path, broker: Mosquitto, sink: Any
+) -> None:
+    """The daemon is stopped, its session expires or the broker loses its disk, the daemon comes back: rows are gone."""
+
+    async def said(state_file: Path, **rest: Any) -> tuple[int, str]:
+        sink.findings.clear()
+        async with running(source(broker, state_file=state_file, **rest), sink) as one:
+            await up(sink)
+            return one.lost_sessions, sink.findings[-1].detail
+
+    kept = tmp_path / "s.json"
+    assert await said(kept) == (0, ""), "the first connection has no session to lose"
+    assert await said(kept) == (0, "")
+    await broker.stop()
+    (tmp_path / "mosquitto.db").unlink(missing_ok=True)
+    await broker.start()
+    lost, why = await said(kept)
+    assert (lost, "no session" in why) == (1, True)
+    assert await said(kept, keep=0) == (0, "")
+    assert await said(kept, keep=0) == (0, ""), "nothing was to be kept"
+    kept.write_text("odd")
+    assert (await said(kept))[0] == 0
 
 
 async def test_a_frozen_broker_is_noticed(broker: Mosquitto, sink: Any) -> None:
