@@ -7,6 +7,7 @@ batch is stored once even when the daemon dies between the two sendings; the new
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoheal.telemetry.counts import Counts
@@ -21,8 +22,8 @@ class Batch:
     digest: str
 
 
-def counted(db: sqlite3.Connection, batch: Batch | None) -> Counts | None:
-    """What became of the batch when it was stored before; raises ``Refusal`` when its key was another one's."""
+def fate(db: sqlite3.Connection, batch: Batch | None) -> Counts | Refusal | None:
+    """What became of the batch when it was stored before, or that its key was another one's; None for a new one."""
     if batch is None:
         return None
     row = db.execute(
@@ -31,8 +32,13 @@ def counted(db: sqlite3.Connection, batch: Batch | None) -> Counts | None:
     if row is None:
         return None
     if row[0] != batch.digest:
-        raise Refusal("key_reused", "this Idempotency-Key was used for another batch; take a new one")
+        return Refusal("key_reused", "this Idempotency-Key was used for another batch; take a new one")
     return Counts(*row[1:])
+
+
+def any_of(db: sqlite3.Connection, keys: Sequence[str]) -> bool:
+    """Whether one of these keys was used before."""
+    return any(db.execute("SELECT 1 FROM batches WHERE key = ?", (key,)).fetchone() for key in keys)
 
 
 def remember(db: sqlite3.Connection, batch: Batch | None, counts: Counts) -> None:

@@ -68,6 +68,11 @@ class Packed(Sequence[Record]):
             {name: _where(column, at) for name, column in self.features.items()},
         )
 
+    def like(self, other: Packed) -> bool:
+        """Whether both can be one batch, with the same model, version and features of the same kinds."""
+        ours, theirs = ((one.model, one.version, _kinds(one)) for one in (self, other))
+        return ours == theirs
+
     def row(self, i: int) -> Prediction:
         """One row as its record."""
         said = self.prediction[i] if isinstance(self.prediction, list) else float(self.prediction[i])
@@ -96,6 +101,46 @@ def raw(column: Cells) -> list[Scalar]:
     if isinstance(column, Texts):
         return [column.table[code] for code in column.codes.tolist()]
     return list(column) if isinstance(column, list) else column.tolist()
+
+
+def together(parts: Sequence[Packed]) -> Packed:
+    """Batches that are ``like`` each other, at least one, as one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    return Packed(
+        first.model,
+        first.version,
+        [id_ for part in parts for id_ in part.ids],
+        np.concatenate([part.time for part in parts]),
+        _glued([part.prediction for part in parts]),
+        np.concatenate([part.score for part in parts]),
+        np.concatenate([part.latency for part in parts]),
+        {name: _joined([part.features[name] for part in parts]) for name in first.features},
+    )
+
+
+def _kinds(rows: Packed) -> list[tuple[str, type]]:
+    columns = (("", rows.prediction), *rows.features.items())
+    return [(name, type(column)) for name, column in columns]
+
+
+def _glued(parts: Sequence[Floats | list[Scalar]]) -> Floats | list[Scalar]:
+    """Columns of one kind, one after the other."""
+    arrays = [part for part in parts if not isinstance(part, list)]
+    return np.concatenate(arrays) if arrays else [v for part in parts for v in part]
+
+
+def _joined(parts: Sequence[Cells]) -> Cells:
+    texts = [part for part in parts if isinstance(part, Texts)]
+    if not texts:
+        return _glued([part for part in parts if not isinstance(part, Texts)])
+    table: dict[str, int] = {}
+    codes = []
+    for part in texts:
+        ours = np.array([table.setdefault(text, len(table)) for text in part.table], np.int32)
+        codes.append(ours[part.codes])
+    return Texts(np.concatenate(codes), tuple(table))
 
 
 def _where(column: Cells, at: Ints) -> Cells:

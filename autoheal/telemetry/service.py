@@ -26,6 +26,7 @@ from autoheal.monitors.view import Series, View
 from autoheal.telemetry import chunks_table, joins_table, predictions_table
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
+from autoheal.telemetry.group import Group, Offer
 from autoheal.telemetry.history import History
 from autoheal.telemetry.joins_table import Joins
 from autoheal.telemetry.limits import Limits
@@ -42,6 +43,7 @@ class Telemetry:
     def __init__(self, store: Store, writer: ThreadPoolExecutor) -> None:
         self._store = store
         self._writer = writer
+        self._group = Group(writer, store.ingest)
         self._reader = reader(store.path)
         self._reading = threading.Lock()
         self._pending = 0
@@ -83,7 +85,8 @@ class Telemetry:
     async def configure(self, models: Mapping[ModelName, ModelSpec]) -> None:
         """Take the models of a new configuration; rings of unchanged ones stay."""
         self._models = dict(models)
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.configure, dict(models))
+        fresh = dict(models)
+        await asyncio.wrap_future(self._group.after(lambda: self._store.configure(fresh)))
 
     @property
     def tasks(self) -> dict[ModelName, Task]:
@@ -105,10 +108,7 @@ class Telemetry:
         keep = self._store.limits.kept(self._pending)
         self._pending += len(records)
         try:
-            loop = asyncio.get_running_loop()
-            return await asyncio.shield(
-                loop.run_in_executor(self._writer, self._store.ingest, records, batch, keep)
-            )
+            return await asyncio.shield(asyncio.wrap_future(self._group.put(Offer(records, batch, keep))))
         finally:
             self._pending -= len(records)
 

@@ -1,4 +1,4 @@
-"""The writing half of telemetry: one batch, one transaction in telemetry.db, then the rings in memory.
+"""The writing half of telemetry: batches that wait together, one transaction in telemetry.db, then the rings in memory.
 
 All methods run in the one writer thread of ``Telemetry``; readers take ``lock`` and look at ``rings`` and ``series``.
 The surprising part is ``in_flight``: a batch is stamped with the clock before its transaction, and until it is in
@@ -28,12 +28,12 @@ from autoheal.telemetry import (
     outcomes_table,
     predictions_table,
 )
-from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
+from autoheal.telemetry.group import Fates, Offer, alike
 from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.overload import Kept, counted, thin
+from autoheal.telemetry.packed import Packed, together
 from autoheal.telemetry.records import Record
-from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.reservoir import Reservoir
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.schema import connect, open_database
@@ -45,6 +45,23 @@ _LOG = logging.getLogger(__name__)
 #: Batches and rows between two rounds of forgetting.
 TIDY_BATCHES = 200
 TIDY_ROWS = 20_000
+
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction did at ``stamp``: the ``fates`` of its offers, and of those it stored the records and what was left
+    out."""
+
+    stamp: float
+    fates: list[Counts | Exception] = field(default_factory=list)
+    done: list[Done] = field(default_factory=list)
+    taken: list[Sequence[Record]] = field(default_factory=list)
+    dropped: list[Counter[str]] = field(default_factory=list)
+
+    def note(self, counts: Counts, records: Sequence[Record], dropped: Counter[str] | None = None) -> None:
+        self.fates.append(counts)
+        self.taken.append(records)
+        self.dropped.append(dropped or Counter())
 
 
 @dataclass(slots=True)
@@ -95,47 +112,47 @@ class Store:
                 old.spec = spec
                 fresh[name] = old
                 continue
-            fresh[name] = Ring(spec, self._memory_rows(spec))
+            fresh[name] = Ring(spec, _memory_rows(self.limits, spec))
             _refill(fresh[name], _newest(db, name, fresh[name].capacity))
         with self.lock:
             self.rings = fresh
 
-    def ingest(self, records: Sequence[Record], batch: Batch | None = None, keep: float = 1.0) -> Counts:
-        """Store one batch, once for its key; raises ``StoreError`` and keeps nothing of it when the disk says no.
+    def ingest(self, offers: Sequence[Offer]) -> Fates:
+        """Store batches in one transaction, each once for its key; one by one, when they cannot be stored together.
 
-        ``keep`` below 1 is the share of predictions to store, the others are dropped and counted.
+        Gives for each its counts, or why nothing of it is kept: ``Refusal``, or ``StoreError`` when the disk says no.
         """
-        db = self._opened()
-        records, dropped = (records, Counter[str]()) if keep >= 1.0 else thin(records, keep)
-        stamp = self._stamp()
+        try:
+            written = self._together(self._opened(), offers)
+        except Exception as error:  # noqa: BLE001 - it belongs to a batch, and its sender hears of it
+            if len(offers) > 1:
+                return [fate for offer in offers for fate in self.ingest([offer])]
+            return [error]
+        self._show(written)
+        self._tidy(sum(map(len, written.taken)), len(written.taken), written.stamp)
+        return written.fates
+
+    def _together(self, db: sqlite3.Connection, offers: Sequence[Offer]) -> Written:
+        waiting, written = self._waiting, Written(self._stamp())
         try:
             db.execute("BEGIN IMMEDIATE")
-            known = batches_table.counted(db, batch)
-            done = self.writing.nothing(known) if known else self._take(db, records, stamp)
-            if known is None:
-                joins_table.add(db, {(model, "sampled_out"): n for model, n in dropped.items()})
-            batches_table.remember(db, batch, done.counts)
+            for run in alike(offers):
+                self._take(db, run, written)
             self.writing.summaries.flush(db)
             db.execute("COMMIT")
-        except Refusal:
-            self._give_up(db)
-            raise
         except sqlite3.Error as error:
-            self._give_up(db)
+            self._give_up(db, waiting)
             raise StoreError(f"{self.path}: telemetry was not stored: {error}") from error
-        if known is not None:
-            self._give_up(db)
-            return known
-        self._show(done)
-        with self.lock:
-            self.kept.note(stamp, counted(records), dropped)
-        self._tidy(db, len(records), stamp)
-        return done.counts
+        except BaseException:
+            self._give_up(db, waiting)
+            raise
+        return written
 
-    def _give_up(self, db: sqlite3.Connection) -> None:
-        """Nothing of the batch under way comes into memory."""
+    def _give_up(self, db: sqlite3.Connection, waiting: int | None = None) -> None:
+        """Nothing of the transaction under way comes into memory."""
         if db.in_transaction:
             db.execute("ROLLBACK")
+        self._waiting = self._waiting if waiting is None else waiting
         self.writing.summaries.give_up()
         self.writing.packing.give_up()
         with self.lock:
@@ -145,34 +162,65 @@ class Store:
         """Up to when everything that arrived is in the rings; call it with ``lock`` held."""
         return now if self._in_flight is None else min(now, self._in_flight - 1e-6)
 
-    def _take(self, db: sqlite3.Connection, records: Sequence[Record], stamp: float) -> Done:
-        first, waiting = self._next, self._waiting > 0
-        done = self.writing.take(db, records, first, stamp, rings=self.rings, waiting=waiting)
-        self._next += len(records)
-        return done
+    def _take(self, db: sqlite3.Connection, run: Sequence[Offer], written: Written) -> None:
+        """Write offers that are alike, as one batch if that can be."""
+        if (whole := _whole(db, run)) is not None:
+            at, waiting = (self._next, written.stamp), self._waiting > 0
+            done = self.writing.pack(db, whole, *at, rings=self.rings, waiting=waiting)
+            if done is not None:
+                self._next += len(whole)
+                for offer in run:
+                    batches_table.remember(db, offer.batch, Counts(len(offer.records)))
+                    written.note(Counts(len(offer.records)), offer.records)
+                written.done.append(done)
+                return
+        for offer in run:
+            self._one(db, offer, written)
 
-    def _show(self, done: Done) -> None:
-        """Bring a batch into memory, as one change for readers."""
+    def _one(self, db: sqlite3.Connection, offer: Offer, written: Written) -> None:
+        known = batches_table.fate(db, offer.batch)
+        if known is not None:
+            written.fates.append(known)
+            return
+        records, dropped = offer.records, Counter[str]()
+        if offer.keep < 1.0:
+            records, dropped = thin(records, offer.keep)
+        at, waiting = (self._next, written.stamp), self._waiting > 0
+        done = self.writing.take(db, records, *at, rings=self.rings, waiting=waiting)
+        self._next += len(records)
+        self._waiting += done.joining.fates["waiting"] - done.joining.early
+        joins_table.add(db, {(model, "sampled_out"): n for model, n in dropped.items()})
+        batches_table.remember(db, offer.batch, done.counts)
+        written.note(done.counts, records, dropped)
+        written.done.append(done)
+
+    def _show(self, written: Written) -> None:
+        """Bring a transaction into memory, as one change for readers."""
+        with self.lock:
+            for done in written.done:
+                self._bring(done)
+            for records, dropped in zip(written.taken, written.dropped, strict=True):
+                self.kept.note(written.stamp, counted(records), dropped)
+            self._in_flight = None
+
+    def _bring(self, done: Done) -> None:
         joining = done.joining
-        self._waiting += joining.fates["waiting"] - joining.early
         self.totals.update(
             joining.fates,
             duplicates=done.counts.duplicates,
             rows=done.counts.accepted + done.counts.duplicates,
             joined_late=joining.early,
         )
-        with self.lock:
-            for part in done.shown:
-                self.rings[part.spec.name].hold(part.seqs, part.rows)
-            for (model, name), n in joining.tally.items():
-                if name == "predictions":
-                    self._sizes[ModelName(model)] = self._sizes.get(ModelName(model), 0) + n
-            for label in joining.labels:
-                if (ring := self.rings.get(label.model)) is not None:
-                    ring.label(label.row.seq, label.label, label.row.labelled)
-            for metric in done.metrics:
-                self._samples(metric.model, metric.name).append((metric.time, metric.value))
-            self._in_flight = None
+        for part in done.shown:
+            self.rings[part.spec.name].hold(part.seqs, part.rows)
+        for (model, name), n in joining.tally.items():
+            if name == "predictions":
+                self._sizes[ModelName(model)] = self._sizes.get(ModelName(model), 0) + n
+        for label in joining.labels:
+            if (ring := self.rings.get(label.model)) is not None:
+                ring.label(label.row.seq, label.label, label.row.labelled)
+        for metric in done.metrics:
+            self._samples(metric.model, metric.name).append((metric.time, metric.value))
 
     def _samples(self, model: ModelName, name: str) -> deque[tuple[float, float]]:
         by_name = self.series.setdefault(model, {})
@@ -185,13 +233,14 @@ class Store:
             self._in_flight = self._last_stamp
             return self._last_stamp
 
-    def _tidy(self, db: sqlite3.Connection, rows: int, stamp: float) -> None:
-        """Now and then, forget what is beyond the limits."""
-        batches, total = self._since_tidy[0] + 1, self._since_tidy[1] + rows
+    def _tidy(self, rows: int, number: int, stamp: float) -> None:
+        """Now and then, after so many more rows and batches, forget what is beyond the limits."""
+        batches, total = self._since_tidy[0] + number, self._since_tidy[1] + rows
         if batches < TIDY_BATCHES and total < TIDY_ROWS:
             self._since_tidy = (batches, total)
             return
         self._since_tidy = (0, 0)
+        db = self._opened()
         sizes = Counter(self._sizes)
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -207,14 +256,23 @@ class Store:
         self._sizes = sizes
         self._waiting = outcomes_table.count(db)
 
-    def _memory_rows(self, spec: ModelSpec) -> int:
-        """Fewer rows for wide models: about 8 MB each at most."""
-        return max(min(self.limits.memory_rows, 8_000_000 // (80 + 9 * len(spec.features))), 1_000)
-
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:
             raise StoreError(f"{self.path}: telemetry is closed")
         return self._db
+
+
+def _memory_rows(limits: Limits, spec: ModelSpec) -> int:
+    """Fewer rows for wide models: about 8 MB each at most."""
+    return max(min(limits.memory_rows, 8_000_000 // (80 + 9 * len(spec.features))), 1_000)
+
+
+def _whole(db: sqlite3.Connection, run: Sequence[Offer]) -> Packed | None:
+    """Several offers that are alike as one batch, None when one of their keys was used before, or twice."""
+    parts = [offer.records for offer in run if isinstance(offer.records, Packed)]
+    keys = [offer.batch.key for offer in run if offer.batch is not None]
+    usual = len(parts) == len(run) > 1 and len(set(keys)) == len(keys) and not batches_table.any_of(db, keys)
+    return together(parts) if usual else None
 
 
 def _newest(db: sqlite3.Connection, model: ModelName, count: int) -> list[predictions_table.StoredRow]:

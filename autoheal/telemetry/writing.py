@@ -68,10 +68,6 @@ class Writing:
         self.summaries.fold(db)
         self.metrics.fold(db)
 
-    def nothing(self, counts: Counts) -> Done:
-        """What a batch does that was stored before."""
-        return Done(counts, [], Joining(self.packing.label))
-
     def take(
         self,
         db: sqlite3.Connection,
@@ -83,19 +79,24 @@ class Writing:
         waiting: bool,
     ) -> Done:
         """Write the batch; its predictions are numbered from ``first``. ``waiting``: some outcome waits for one."""
-        if isinstance(records, Packed) and self.packing.take(db, first, stamp, records, waiting=waiting):
-            return self._pack(db, records, first, stamp, rings)
-        return self._write(db, records, first, stamp, rings, waiting=waiting)
+        packed = None
+        if isinstance(records, Packed):
+            packed = self.pack(db, records, first, stamp, rings=rings, waiting=waiting)
+        return packed or self._write(db, records, first, stamp, rings, waiting=waiting)
 
-    def _pack(
+    def pack(
         self,
         db: sqlite3.Connection,
         records: Packed,
         first: int,
         stamp: float,
+        *,
         rings: Mapping[ModelName, Ring],
-    ) -> Done:
-        """What is left to do for a batch that lies in a chunk."""
+        waiting: bool,
+    ) -> Done | None:
+        """Write the batch as a chunk; None, and nothing is written, when one of its rows is known or awaited."""
+        if not self.packing.take(db, first, stamp, records, waiting=waiting):
+            return None
         joining, n = Joining(self.packing.label), len(records)
         joining.tally[records.model, "predictions"] += n
         joins_table.add(db, joining.tally)
