@@ -13,7 +13,7 @@ Method and proof: ``stats.alarm_clock``, ``stats.eprocess``. Times are days, evi
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -89,6 +89,14 @@ class Gauge:
                 return track.held[subject]
         known = self.notify.log_r.get(subject)
         return eprocess.LOG_ZERO if known is None else eprocess.log_m(eprocess.EState(known))
+
+    def evidences(self, subjects: Sequence[str]) -> list[float]:
+        """``evidence`` of many subjects of equally many alternatives, in one step."""
+        live = [self.notify.log_r[s] for s in subjects if s in self.notify.log_r]
+        found = iter(eprocess.log_m_many(np.array(live)).tolist() if live else ())
+        gathered = {s: next(found) for s in subjects if s in self.notify.log_r}
+        held = {**self.notify.held, **self.act.held}
+        return [held.get(s, gathered.get(s, eprocess.LOG_ZERO)) for s in subjects]
 
     def release(self, subjects: Collection[str]) -> Gauge:
         """Forget all about these: their trouble is over, or they are no longer watched."""

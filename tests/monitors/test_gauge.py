@@ -118,3 +118,13 @@ def test_what_is_no_evidence_is_refused():
     gauge = Gauge().step({"a": ([0.0] * 3, [0.0] * 3)}, 1.0, Budget())
     with pytest.raises(ValueError, match="a: 2 alternatives where 3 were before"):
         gauge.step({"a": ([0.0] * 2, [0.0] * 2)}, 1.0, Budget())
+
+
+def test_the_evidence_of_many_is_that_of_each() -> None:
+    gauge = Gauge()
+    for n in range(6):
+        said = {name: ([0.1 * n, size], [0.0, size]) for name, size in (("a", 0.2), ("b", 3.0), ("c", -1.0))}
+        gauge = gauge.step(said, 1.0, Budget())
+    names = ["c", "nobody", "b", "a"]
+    assert "b" in gauge.notify.held
+    assert gauge.evidences(names) == pytest.approx([gauge.evidence(name) for name in names])

@@ -61,7 +61,9 @@ class DataDrift:
         first, age = float(times.min()), max(view.as_of - float(times.max()), 0.0)
         since: dict[str, float] = {}
         findings, well = [], []
-        for name, seen in zip(known, compared, strict=True):
+        hidden = {f.name for f in view.spec.features if f.sensitive}
+        gathered = state.gauge.evidences(list(known))
+        for name, seen, evidence in zip(known, compared, gathered, strict=True):
             level = state.gauge.level(name)
             severity = _severity(options, seen, lasting=name in state.since)
             if severity is Severity.NONE:
@@ -70,15 +72,15 @@ class DataDrift:
                 severity = Severity.NONE
             if severity is not Severity.NONE:
                 since[name] = state.since.get(name, first)
-            feature = view.spec.feature(name)
-            hide = feature is not None and feature.sensitive
-            said = _say(options, name, seen, len(chosen), hide=hide) | {"severity": severity}
-            said |= {"age": age, "evidence": max(state.gauge.evidence(name), -700.0)}
-            said |= {"level": level if severity is not Severity.NONE else ""}
-            began = from_unix(since[name]) if name in since else None
-            findings.append(
-                finding(view, self.kind, name, now, verdict_of(severity), started_at=began, **said)
-            )
+            said = _say(options, name, seen, len(chosen), hide=name in hidden)
+            said |= {
+                "severity": severity,
+                "age": age,
+                "evidence": max(evidence, -700.0),
+                "level": level if severity is not Severity.NONE else "",
+                "started_at": from_unix(since[name]) if name in since else None,
+            }
+            findings.append(finding(view, self.kind, name, now, verdict_of(severity), **said))
         strange = [n for n in names if n not in known]
         findings += [
             finding(view, self.kind, n, now, Verdict.NOT_YET, detail="not in the reference") for n in strange
