@@ -25,7 +25,7 @@ from autoheal.clock import Clock
 from autoheal.domain.names import Severity
 from autoheal.durable import replace_file
 from autoheal.errors import StoreError
-from autoheal.sources.alerts import Alert, AlertError, Alerts, Firing, Mapped, parse
+from autoheal.sources.alerts import Alert, AlertError, Alerts, Firing, Mapped, left_away, parse
 from autoheal.sources.contract import Pulse, Sink
 from autoheal.sources.tally import Tally
 
@@ -119,7 +119,10 @@ def alertmanager_router(find: Callable[[], Alertmanager | None], sink: Sink, clo
         try:
             async with asyncio.timeout(PATIENCE):
                 body = await _body(request)
-            alerts = parse(orjson.loads(body))
+            document = orjson.loads(body)
+            alerts = parse(document)
+            if left := left_away(document):
+                source.tally.refuse("truncated", "Alertmanager left alerts away: raise its max_alerts", left)
             accepted, unknown = await source.take(alerts, sink, clock.now())
         except AlertError as error:
             source.tally.refuse("bad_message", f"{error}")

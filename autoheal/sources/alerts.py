@@ -145,6 +145,12 @@ def parse(document: Any) -> list[Alert]:
     return [_alert(row, one) for row, one in enumerate(document["alerts"])]
 
 
+def left_away(document: dict[str, Any]) -> int:
+    """How many alerts Alertmanager says that it left out of a message."""
+    count = document.get("truncatedAlerts", 0)
+    return max(count, 0) if isinstance(count, int) and not isinstance(count, bool) else 0
+
+
 def _alert(row: int, one: Any) -> Alert:
     if not isinstance(one, dict) or one.get("status") not in {"firing", "resolved"}:
         raise AlertError("status must be firing or resolved", row)

@@ -1,4 +1,4 @@
-"""Real Prometheus and Mosquitto on free ports in a temporary directory, that can be killed, frozen and started again."""
+"""Real Prometheus, Alertmanager and Mosquitto on free ports in a temporary directory, that can be killed, frozen and started again."""
 
 # ruff: noqa: ASYNC110, ASYNC220 - a foreign process has no event for "started"
 
@@ -99,6 +99,27 @@ async def stopping(server: Process) -> AsyncIterator[Process]:
         yield server
     finally:
         await server.kill()
+
+
+class Alertmanager(Process):
+    """Tells ``webhook`` at once what fires, again each second; gossips with nobody."""
+
+    @classmethod
+    def at(cls, folder: Path, webhook: str, *, max_alerts: int = 0) -> Alertmanager:
+        binary = program("prometheus-alertmanager", "prometheus-alertmanager")
+        (folder / "am.yml").write_text(
+            "route: {receiver: heal, group_by: [model], group_wait: 10ms, group_interval: 100ms, repeat_interval: 1s}\n"
+            f"receivers: [{{name: heal, webhook_configs: [{{url: '{webhook}', max_alerts: {max_alerts}}}]}}]\n"
+        )
+        port = free_port()
+        argv = [binary, "--config.file=am.yml", "--storage.path=amdata", "--cluster.listen-address="]
+        return cls([*argv, f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"], folder, port)
+
+    async def post(self, *alerts: Mapping[str, object]) -> None:
+        """As Prometheus does."""
+        async with client(base_url=f"http://127.0.0.1:{self.port}") as http:
+            answer = await http.post("/api/v2/alerts", json=list(alerts))
+            assert answer.status_code == 200, answer.text
 
 
 class Prometheus(Process):
