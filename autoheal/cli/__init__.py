@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("test", "play policy tests"),
     ("detect", "run the monitors over a file and print alarms and findings"),
     ("history", "export what is kept of models over time"),
+    ("skew", "served features beside the training pipeline's"),
     ("register", "put a version into the registry"),
     ("reference", "say what a version is compared with, or change it"),
     ("gateway", "run the gateway in front of model servers"),

@@ -72,6 +72,7 @@ def _mqtt(part: Mqtt, settings: DaemonSettings, models: Mapping[ModelName, Model
             ("predictions", "prediction"),
             ("outcomes", "outcome"),
             ("metrics", "metric"),
+            ("features", "features"),
             ("records", None),
         )
         topics = [mqtt.Topic(t, kind) for name, kind in kinds if (t := getattr(part.topics, name))]  # type: ignore[arg-type]

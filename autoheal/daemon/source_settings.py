@@ -50,7 +50,7 @@ class Files(Strict):
     kind: Literal["files"]
     path: str
     model: str
-    holds: Literal["predictions", "outcomes", "records"] = Field(alias="as", default="outcomes")
+    holds: Literal["predictions", "outcomes", "features", "records"] = Field(alias="as", default="outcomes")
     format: Literal["csv", "jsonl", "parquet"] | None = None
     every: Duration = parse_duration("10s")
     columns: dict[str, str] = {}
@@ -132,6 +132,7 @@ class MqttTopics(Strict):
     predictions: str | None = None
     outcomes: str | None = None
     metrics: str | None = None
+    features: str | None = None
     records: str | None = None
 
 
@@ -143,6 +144,7 @@ class Mqtt(Remote):
         predictions="autoheal/{model}/predictions",
         outcomes="autoheal/{model}/outcomes",
         metrics="autoheal/{model}/metrics",
+        features="autoheal/{model}/features",
     )
     share: str = Field(default="", pattern=r"^[^/+#]*$")
     client_id: str = Field(default="", max_length=200)
@@ -170,7 +172,7 @@ class Sql(Strict):
     model: str
     query: str = Field(min_length=1)
     watermark: str = Field(min_length=1)
-    holds: Literal["predictions", "outcomes", "records"] = Field(alias="as", default="outcomes")
+    holds: Literal["predictions", "outcomes", "features", "records"] = Field(alias="as", default="outcomes")
     columns: dict[str, str] = {}
     every: Duration = parse_duration("30s")
     overlap: Duration = parse_duration("5m")

@@ -15,6 +15,7 @@ import numpy as np
 from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.budget import Budget
+from autoheal.monitors.compared import Compared
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.rows import Bools, Floats, Rows
 
@@ -31,7 +32,8 @@ class Series:
 class View:
     """One model's telemetry. ``since`` is when ``champion`` began to serve (-inf: always); times are unix seconds.
     ``budget`` is what the monitor that looks may spend of the fleet's false alarms. ``kept`` is the share of the
-    predictions that was stored: below 1 after an overload, the rows are a sample."""
+    predictions that was stored: below 1 after an overload, the rows are a sample. ``skew``: features beside those of the
+    training pipeline, None when that is not watched."""
 
     spec: ModelSpec
     champion: Version
@@ -42,6 +44,7 @@ class View:
     metrics: Mapping[str, Series] = field(default_factory=dict)
     budget: Budget = Budget()
     kept: float = 1.0
+    skew: Compared | None = None
 
     @property
     def model(self) -> ModelName:

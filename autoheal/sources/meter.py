@@ -42,7 +42,7 @@ class Meter:
         """Rows were stored."""
         self.rows += len(records)
         self.duplicates += counts.duplicates
-        self.newest = max(self.newest, max((r.time for r in records), default=0.0))
+        self.newest = max(self.newest, max((r.time or 0.0 for r in records), default=0.0))
         if self._parts and at - self._parts[-1][0] < PART:
             self._parts[-1][1] += len(records)
         else:

@@ -72,6 +72,7 @@ USUAL = (
     Topic("autoheal/{model}/predictions", "prediction"),
     Topic("autoheal/{model}/outcomes", "outcome"),
     Topic("autoheal/{model}/metrics", "metric"),
+    Topic("autoheal/{model}/features", "features"),
 )
 
 

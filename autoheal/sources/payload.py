@@ -17,7 +17,7 @@ from autoheal.domain.names import ModelName, Task
 from autoheal.sources.tally import Tally
 from autoheal.telemetry import Record, Refusal, parse_rows
 
-Kind = Literal["prediction", "outcome", "metric"]
+Kind = Literal["prediction", "outcome", "metric", "features"]
 #: A message may be this long; whoever has more sends several.
 LARGEST = 1024 * 1024
 #: JSON is UTF-8 and begins below this; the maps and lists of MessagePack begin above.
@@ -98,7 +98,7 @@ def _fits(row: object, model: ModelName, kind: Kind | None, tally: Tally) -> boo
     elif row.get("model", model) != model:
         tally.refuse("other_model", f"a record on {model}'s topic is about another model")
     elif kind and row.get("kind", kind) != kind:
-        tally.refuse("other_kind", f"a record on a topic of {kind}s is none")
+        tally.refuse("other_kind", f"a record on a topic of {kind.removesuffix('s')}s is none")
     else:
         return True
     return False

@@ -19,7 +19,7 @@ from autoheal.domain.specs import ModelSpec
 from autoheal.sources.tally import Tally
 from autoheal.telemetry import Record, Refusal, parse_rows
 
-Kind = Literal["predictions", "outcomes", "records"]
+Kind = Literal["predictions", "outcomes", "features", "records"]
 #: Cells that stand for nothing.
 NOTHING = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 _ABSENT = object()
@@ -55,6 +55,8 @@ def record(row: Mapping[str, Any], kind: Kind, spec: ModelSpec, columns: Mapping
     answer = _number if spec.task is Task.REGRESSION else _same
     if kind == "outcomes":
         return found | {"kind": "outcome", "label": answer(cell("label"))}
+    if kind == "features":
+        return found | {"kind": "features", "features": _features(row, spec, columns)}
     return found | {
         "kind": "prediction",
         "version": _text(cell("version")),

@@ -54,6 +54,11 @@ def add(db: sqlite3.Connection, counted: Mapping[tuple[str, str], int]) -> None:
     )
 
 
+def named(db: sqlite3.Connection, model: ModelName) -> dict[str, int]:
+    """All counts of one model, also those that are not about labels."""
+    return dict(db.execute("SELECT name, n FROM joins WHERE model = ?", (model,)).fetchall())
+
+
 def read(db: sqlite3.Connection) -> dict[ModelName, Joins]:
     """The counts of every model that was ever heard of."""
     found: dict[str, Counter[str]] = {}

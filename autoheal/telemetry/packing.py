@@ -87,6 +87,17 @@ class Packing:
                 return chunks_table.label(db, chunk, seq, outcome, stamp)
         return None
 
+    def find(self, db: sqlite3.Connection, model: ModelName, id_: str) -> Prediction | None:
+        """The prediction with this id, wherever it lies."""
+        row = predictions_table.with_id(db, model, id_)
+        if row is not None or model not in self._models:
+            return row
+        for _, seq in self.ids.hits(db, model, Sorted.of([id_])):
+            chunk = self._found(db, model, id_, seq)
+            if chunk is not None:
+                return chunk.rows.row(seq - chunk.first)
+        return None
+
     def forget(self, db: sqlite3.Connection) -> None:
         """After rows have gone: the index need not go further back than they do."""
         oldest = db.execute(

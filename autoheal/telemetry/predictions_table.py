@@ -196,6 +196,25 @@ def row(db: sqlite3.Connection, seq: int) -> tuple[Prediction, Any]:
     return _record(ModelName(found[0]), found[1:]), found[12]
 
 
+def with_id(db: sqlite3.Connection, model: ModelName, id_: str) -> Prediction | None:
+    """The row of this id, None when it is not among the single ones."""
+    found = db.execute(
+        f"SELECT {_COLUMNS} FROM predictions WHERE model = ? AND id = ?",  # noqa: S608 - constant
+        (model, id_),
+    ).fetchone()
+    return None if found is None else _record(model, found)
+
+
+def heads(
+    db: sqlite3.Connection, model: ModelName, since: float, until: float
+) -> Iterator[tuple[str, float, str]]:
+    """Id, time and version of the rows with since < time <= until."""
+    yield from db.execute(
+        "SELECT id, time, version FROM predictions WHERE model = ? AND time > ? AND time <= ?",
+        (model, since, until),
+    )
+
+
 def between(
     db: sqlite3.Connection, model: ModelName, since: float, until: float, version: str | None
 ) -> list[tuple[int, str]]:

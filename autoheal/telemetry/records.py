@@ -51,6 +51,10 @@ def _answer(value: object) -> object:
     return None if value is None else _label(value)
 
 
+def _perhaps(value: object) -> float | None:
+    return None if value is None else parse_time(value)
+
+
 Name = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
 Id = Annotated[str, BeforeValidator(_id_text), Field(min_length=1, max_length=MAX_ID)]
 Unix = Annotated[float, BeforeValidator(parse_time)]
@@ -103,7 +107,20 @@ class Metric:
     kind: Literal["metric"] = "metric"
 
 
-Record = Prediction | Outcome | Metric
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the training pipeline computes for the entity and time of one prediction. Only features that it names are
+    compared; null says that it finds none. ``time`` is when it computed them: of two for one id the later one stands,
+    without a time the one that came last."""
+
+    model: ModelName
+    id: Id
+    features: Annotated[dict[str, Feature], Field(max_length=MAX_FEATURES)]
+    time: Annotated[float | None, BeforeValidator(_perhaps)] = None
+    kind: Literal["features"] = "features"
+
+
+Record = Prediction | Outcome | Metric | Features
 _Rows = TypeAdapter(list[Annotated[Record, Field(discriminator="kind")]])
 
 
@@ -157,7 +174,7 @@ def _ndjson(body: bytes) -> list[Any]:
 def _refusal(error: ValidationError) -> Refusal:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     row, *path = first["loc"] or (None,)
-    if path and path[0] in {"prediction", "outcome", "metric"}:
+    if path and path[0] in {"prediction", "outcome", "metric", "features"}:
         path = path[1:]
     if path and path[0] == "features" and len(path) > 1:
         where, message = f"features.{str(path[1])[:MAX_ID]}", _FEATURE
@@ -169,8 +186,8 @@ def _refusal(error: ValidationError) -> Refusal:
 
 _FEATURE = f"must be a number, a text of at most {MAX_TEXT} characters, a boolean or null"
 _MESSAGES = {
-    "union_tag_not_found": "is missing: prediction, outcome or metric",
-    "union_tag_invalid": "must be prediction, outcome or metric",
+    "union_tag_not_found": "is missing: prediction, outcome, metric or features",
+    "union_tag_invalid": "must be prediction, outcome, metric or features",
     "too_long": f"must have at most {MAX_ID} characters",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
@@ -187,7 +204,7 @@ def _check(index: int, record: Record, tasks: Mapping[ModelName, Task]) -> None:
     task = tasks.get(record.model)
     if task is None:
         raise Refusal("unknown_model", f"no model is called {record.model[:80]!r}", row=index, field="model")
-    if isinstance(record, Metric):
+    if isinstance(record, Metric | Features):
         return
     name, value = (
         ("label", record.label) if isinstance(record, Outcome) else ("prediction", record.prediction)

@@ -215,6 +215,49 @@ def metric_buckets(db: Database) -> None:
     db.execute("CREATE INDEX metric_buckets_by_age ON metric_buckets (model, width, start)")
 
 
+@migrations()
+def skew(db: Database) -> None:
+    """Features as the training pipeline computes them, and how many of each hour were not what was served."""
+    db.execute(
+        """
+        CREATE TABLE trained_features (
+            model TEXT NOT NULL,
+            id TEXT NOT NULL,
+            time REAL NOT NULL,
+            arrived REAL NOT NULL,
+            digest BLOB NOT NULL,
+            features TEXT,
+            version TEXT NOT NULL,
+            at REAL NOT NULL,
+            result TEXT NOT NULL,
+            UNIQUE (model, id)
+        )
+        """
+    )
+    db.execute(
+        "CREATE INDEX trained_features_waiting ON trained_features (arrived) WHERE features IS NOT NULL"
+    )
+    db.execute("CREATE INDEX trained_features_by_arrival ON trained_features (model, arrived)")
+    db.execute(
+        """
+        CREATE TABLE skew (
+            model TEXT NOT NULL,
+            version TEXT NOT NULL,
+            feature TEXT NOT NULL,
+            hour INTEGER NOT NULL,
+            compared INTEGER NOT NULL,
+            different INTEGER NOT NULL,
+            not_served INTEGER NOT NULL,
+            not_trained INTEGER NOT NULL,
+            apart INTEGER NOT NULL,
+            counted REAL NOT NULL,
+            PRIMARY KEY (model, hour, version, feature)
+        ) WITHOUT ROWID
+        """
+    )
+    db.execute("CREATE INDEX skew_by_age ON skew (counted)")
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
     try:

@@ -129,6 +129,7 @@ class Telemetry:
             rows = store.rings[model].rows()
             as_of = store.horizon(to_unix(now))
             kept = store.kept.share(model, float(rows.arrived[0])) if len(rows) else 1.0
+            skew = store.writing.skew.seen(model)
             metrics = {n: np.array(s, np.float64) for n, s in store.series.get(model, {}).items()}
         return View(
             spec=self._models[model],
@@ -139,6 +140,7 @@ class Telemetry:
             rows=rows,
             metrics={name: Series(pairs[:, 0], pairs[:, 1]) for name, pairs in metrics.items()},
             kept=kept,
+            skew=skew,
         )
 
     def labelled(

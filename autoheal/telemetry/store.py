@@ -116,6 +116,7 @@ class Store:
             _refill(fresh[name], _newest(db, name, fresh[name].capacity))
         with self.lock:
             self.rings = fresh
+            self.writing.skew.configure(db, models)
 
     def ingest(self, offers: Sequence[Offer]) -> Fates:
         """Store batches in one transaction, each once for its key; one by one, when they cannot be stored together.
@@ -155,6 +156,7 @@ class Store:
         self._waiting = self._waiting if waiting is None else waiting
         self.writing.summaries.give_up()
         self.writing.packing.give_up()
+        self.writing.skew.give_up()
         with self.lock:
             self._in_flight = None
 
@@ -221,6 +223,7 @@ class Store:
                 ring.label(label.row.seq, label.label, label.row.labelled)
         for metric in done.metrics:
             self._samples(metric.model, metric.name).append((metric.time, metric.value))
+        self.writing.skew.show(done.matched)
 
     def _samples(self, model: ModelName, name: str) -> deque[tuple[float, float]]:
         by_name = self.series.setdefault(model, {})
@@ -255,6 +258,7 @@ class Store:
             return
         self._sizes = sizes
         self._waiting = outcomes_table.count(db)
+        self.writing.skew.open(db)
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:

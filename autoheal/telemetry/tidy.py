@@ -15,6 +15,7 @@ from autoheal.telemetry import (
     joins_table,
     outcomes_table,
     predictions_table,
+    skew_table,
 )
 from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.reservoir import Reservoir
@@ -49,6 +50,10 @@ def forget(
     batches_table.trim(db, limits.batches)
     lost = outcomes_table.expire(db, stamp - limits.waiting_days * DAY, limits.waiting)
     tally.update({(model, "orphaned"): n for model, n in lost.items()})
+    in_vain = skew_table.forget(
+        db, waited_since=stamp - limits.waiting_days * DAY, since=edge, most=limits.waiting
+    )
+    tally.update({(model, "features_orphaned"): n for model, n in in_vain.items()})
     joins_table.add(db, tally)
     return lost.total()
 

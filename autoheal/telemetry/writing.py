@@ -24,6 +24,7 @@ from autoheal.telemetry.packed import Packed
 from autoheal.telemetry.packing import Packing
 from autoheal.telemetry.records import Metric, Prediction, Record
 from autoheal.telemetry.ring import Ring
+from autoheal.telemetry.skew import Matched, Skew
 from autoheal.telemetry.summariser import Summariser
 
 
@@ -44,6 +45,7 @@ class Done:
     shown: list[Shown]
     joining: Joining
     metrics: Sequence[Metric] = ()
+    matched: Matched = field(default_factory=Matched)
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class Writing:
     summaries: Summariser = field(default_factory=Summariser)
     packing: Packing = field(default_factory=Packing)
     metrics: MetricHistory = field(default_factory=MetricHistory)
+    skew: Skew = field(default_factory=Skew)
 
     def open(self, db: sqlite3.Connection, limits: Limits, now: float) -> None:
         """Know what is there at ``now``."""
@@ -61,6 +64,7 @@ class Writing:
         self.summaries.open(db, now)
         self.metrics.keep = limits.metric_samples
         self.metrics.open(db, now)
+        self.skew.open(db)
 
     def tidy(self, db: sqlite3.Connection) -> None:
         """After rows have gone: what got old is added up, in a transaction of its own."""
@@ -99,13 +103,14 @@ class Writing:
             return None
         joining, n = Joining(self.packing.label), len(records)
         joining.tally[records.model, "predictions"] += n
-        joins_table.add(db, joining.tally)
+        matched = self.skew.take(db, records, (), stamp, self.packing.find)
+        joins_table.add(db, joining.tally + matched.tally)
         seqs = np.arange(first, first + n)
         ring = rings.get(records.model)
         shown = [] if ring is None else [Shown(ring.spec, seqs, ring.packed(records, stamp))]
         for part in shown:
             self.summaries.rows(db, part.spec, part.rows)
-        return Done(Counts(n), shown, joining)
+        return Done(Counts(n), shown, joining, matched=matched)
 
     def _write(
         self,
@@ -129,7 +134,8 @@ class Writing:
         if waiting:
             joining.waited(db, fresh, stamp)
         joining.outcomes(db, records, stamp)
-        joins_table.add(db, joining.tally)
+        matched = self.skew.take(db, [record for _, record in fresh], records, stamp, self.packing.find)
+        joins_table.add(db, joining.tally + matched.tally)
         metrics = [r for r in records if isinstance(r, Metric)]
         metrics_table.insert(db, metrics)
         self.metrics.note(metrics, stamp)
@@ -139,11 +145,10 @@ class Writing:
         for model, labels in joining.by_model().items():
             if (ring := rings.get(model)) is not None:
                 self.summaries.labels(db, ring.spec, labels)
-        duplicates = len(predictions) - len(new) + joining.fates["same"]
-        counts = Counts(
-            len(records) - duplicates, duplicates, joining.fates["waiting"], joining.fates["corrected"]
-        )
-        return Done(counts, shown, joining, metrics)
+        fates = joining.fates + matched.fates
+        duplicates = len(predictions) - len(new) + fates["same"] + fates["doubled"]
+        counts = Counts(len(records) - duplicates, duplicates, fates["waiting"], fates["corrected"])
+        return Done(counts, shown, joining, metrics, matched)
 
 
 def _columns(

@@ -1,6 +1,7 @@
 """``data_quality``: rules on the newest rows, whoever answered them. Pure.
 
-One subject a feature (the detail says which rule), and ``schema`` for columns that are not there at all. Needs no
+One subject a feature (the detail says which rule), ``schema`` for columns that are not there at all, and with the option
+``skew`` one more a feature, whether it is what the training pipeline computes. Needs no
 statistics for the hard faults and no reference either; with the version's reference it also knows what is usual.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Verdict
 from autoheal.monitors.contract import finding, from_unix, plain
-from autoheal.monitors.data_quality import rules
+from autoheal.monitors.data_quality import rules, skew
 from autoheal.monitors.data_quality.evidence import learn, subject
 from autoheal.monitors.data_quality.options import DataQualityOptions, DataQualityState
 from autoheal.monitors.data_quality.rules import Cells, Fault
@@ -36,6 +37,16 @@ class DataQuality:
         return DataQualityState()
 
     def update(
+        self, options: DataQualityOptions, state: DataQualityState, view: View, now: datetime
+    ) -> tuple[DataQualityState, tuple[Finding, ...]]:
+        if options.skew is None:
+            return self._rules(options, state, view, now)
+        view = replace(view, budget=skew.half(view.budget))
+        ruled, found = self._rules(options, state, view, now)
+        skewed, more = skew.judge(options.skew, options.critical, state.skew, view, now)
+        return replace(ruled, skew=skewed), found + more
+
+    def _rules(
         self, options: DataQualityOptions, state: DataQualityState, view: View, now: datetime
     ) -> tuple[DataQualityState, tuple[Finding, ...]]:
         if state.version != view.champion:

@@ -1,0 +1,116 @@
+"""What is known of a model's skew, and which ids the training pipeline is asked for. Reads telemetry.db, changes nothing.
+
+For ``autoheal skew`` and tests; works with or without a running daemon.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from autoheal.domain.names import ModelName
+from autoheal.telemetry import chunks_table, joins_table, predictions_table, skew_table
+from autoheal.telemetry.same_features import MILLION, sampled
+from autoheal.telemetry.schema import connect
+from autoheal.telemetry.values import from_unix, to_unix
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSkew:
+    """Of ``compared`` ids of a version, how many had another value, were missing as served, are missing in the pipeline.
+    ``apart``: how far numbers lay apart on average, as a share of the larger; 0 for sensitive features."""
+
+    version: str
+    feature: str
+    compared: int
+    different: int
+    not_served: int
+    not_trained: int
+    apart: float
+
+    @property
+    def share(self) -> float:
+        """Of those compared that are not the same."""
+        return (self.different + self.not_served + self.not_trained) / self.compared
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """What became of the pipeline's records since telemetry.db was made; each is in exactly one."""
+
+    compared: int = 0
+    doubled: int = 0
+    corrected: int = 0
+    late: int = 0
+    orphaned: int = 0
+    waiting: int = 0
+
+
+class Wanted(NamedTuple):
+    """An id that is sampled; ``time`` and ``version`` of its prediction."""
+
+    id: str
+    time: datetime
+    version: str
+
+
+class SkewReport:
+    """Opens telemetry.db; close it."""
+
+    def __init__(self, path: Path) -> None:
+        self._db: sqlite3.Connection = connect(path)
+        self._db.execute("PRAGMA query_only=ON")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def features(self, model: ModelName, since: datetime, until: datetime) -> tuple[FeatureSkew, ...]:
+        """The sums over the hours of predictions that begin in since <= hour < until."""
+        found: dict[tuple[str, str], Counter[str]] = {}
+        for one in skew_table.counts(self._db, model, to_unix(since), to_unix(until)):
+            total = found.setdefault((one.version, one.feature), Counter())
+            total.update({name: getattr(one, name) for name in one._fields[3:]})
+        return tuple(
+            FeatureSkew(
+                version, feature, n["compared"], n["different"], n["not_served"], n["not_trained"],
+                n["apart"] / MILLION / n["compared"],
+            )
+            for (version, feature), n in sorted(found.items())
+        )  # fmt: skip
+
+    def fates(self, model: ModelName) -> Fates:
+        known = joins_table.named(self._db, model)
+        names = [f.name for f in fields(Fates) if f.name != "waiting"]
+        counts = {name: known.get(f"features_{name}", 0) for name in names}
+        return Fates(**counts, waiting=skew_table.waiting_of(self._db, model))
+
+    def wanted(
+        self, model: ModelName, share: float, since: datetime, until: datetime, *, known: bool = False
+    ) -> list[Wanted]:
+        """The sampled ids of the predictions with since < time <= until by time, without those whose features have come
+        unless ``known``."""
+        start, end = to_unix(since), to_unix(until)
+        found = [
+            (time, id_, version)
+            for id_, time, version in predictions_table.heads(self._db, model, start, end)
+            if sampled(id_, share)
+        ]
+        for _, chunk in chunks_table.newest_first(self._db, model, start, end):
+            rows = chunk.rows
+            found += [
+                (float(rows.time[place]), rows.ids[place], rows.version)
+                for place in np.flatnonzero((rows.time > start) & (rows.time <= end)).tolist()
+                if sampled(rows.ids[place], share)
+            ]
+        found.sort()
+        return [
+            Wanted(id_, from_unix(time), version)
+            for time, id_, version in found
+            if known or skew_table.held(self._db, model, id_) is None
+        ]
