@@ -52,7 +52,7 @@ def test_settings_become_sources(tmp_path: Path) -> None:
     assert mq.broker.tls is not None
     assert mq.broker.credentials.password_file == Path("/run/secret")
     assert [t.filter(mq.share) for t in mq.topics] == [
-        f"$share/heal/autoheal/+/{kind}" for kind in ("predictions", "outcomes", "metrics")
+        f"$share/heal/autoheal/+/{kind}" for kind in ("predictions", "outcomes", "metrics", "features")
     ]
     assert (plain.broker.port, plain.broker.client_id, plain.broker.keep) == (1884, "one", 3600)
     assert plain.broker.tls is None
