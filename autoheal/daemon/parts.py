@@ -12,7 +12,7 @@ from autoheal.actions.targets.gateway import GatewayClient
 from autoheal.actions.targets.model_server import ModelServers
 from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock
-from autoheal.daemon.remote_sources import model_of, remote
+from autoheal.daemon.remote_sources import credentials, model_of, remote, tls_of
 from autoheal.daemon.settings import DaemonSettings, LogSettings, WebhookSettings
 from autoheal.daemon.source_settings import Alertmanager, Files, Mqtt, Prometheus, Scrape, SourceSettings, Sql
 from autoheal.domain.names import ModelName
@@ -59,6 +59,8 @@ def _source(part: SourceSettings, settings: DaemonSettings, models: Mapping[Mode
             every=part.every.total_seconds(),
             timeout=part.timeout.total_seconds(),
             metrics=part.map or None,
+            credentials=credentials(part),
+            tls=tls_of(part),
         )
     if isinstance(part, Files):
         return FilesSource(

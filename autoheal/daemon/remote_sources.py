@@ -35,7 +35,7 @@ def remote(
         model_of(part.name, part.model, models)
     return PrometheusSource(
         part.name,
-        server=Server(part.url, _credentials(part), _tls(part)),
+        server=Server(part.url, credentials(part), tls_of(part)),
         queries=part.map,
         models=models if part.model is None else [ModelName(part.model)],
         model_label=part.model_label,
@@ -61,8 +61,8 @@ def _mqtt(part: Mqtt, settings: DaemonSettings, models: Mapping[ModelName, Model
         url.hostname or "",
         url.port or (8883 if secure else 1883),
         client_id=part.client_id or f"autoheal-{settings.name}-{part.name}",
-        credentials=_credentials(part),
-        tls=(_tls(part) or Tls()) if secure else None,
+        credentials=credentials(part),
+        tls=(tls_of(part) or Tls()) if secure else None,
         keep=int(part.keep.total_seconds()),
         keepalive=int(part.keepalive.total_seconds()),
         window=part.in_flight,
@@ -99,11 +99,11 @@ def _sql(part: Sql, settings: DaemonSettings, models: Mapping[ModelName, ModelSp
     )
 
 
-def _credentials(part: Remote) -> Credentials:
+def credentials(part: Remote) -> Credentials:
     return Credentials(getattr(part, "bearer_file", None), part.username, part.password_file)
 
 
-def _tls(part: Remote) -> Tls | None:
+def tls_of(part: Remote) -> Tls | None:
     return None if part.tls is None else Tls(part.tls.ca_file, part.tls.cert_file, part.tls.key_file)
 
 

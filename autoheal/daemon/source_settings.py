@@ -31,18 +31,6 @@ class HttpPush(Strict):
     silent: Duration = timedelta()
 
 
-class Scrape(Strict):
-    """``map`` names our metric and the page's: latency_p95_ms, error_rate, requests_per_s."""
-
-    name: Name
-    kind: Literal["scrape"]
-    url: str
-    model: str
-    every: Duration = parse_duration("15s")
-    timeout: Duration = parse_duration("5s")
-    map: dict[str, str] = {}
-
-
 class Files(Strict):
     """CSV, JSON lines and Parquet files by glob; new rows are read as they appear."""
 
@@ -91,6 +79,27 @@ class Remote(Strict):
             raise ValueError("password_file needs username")
         if self.tls is not None and not self.url.startswith(("https://", "mqtts://")):
             raise ValueError("tls needs a url that begins with https:// or mqtts://")
+        return self
+
+
+class Scrape(Remote):
+    """``map`` names our metric and the page's: latency_p95_ms, error_rate, requests_per_s."""
+
+    kind: Literal["scrape"]
+    model: str
+    bearer_file: Path | None = None
+    every: Duration = parse_duration("15s")
+    timeout: Duration = parse_duration("5s")
+    map: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _sound(self) -> Scrape:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError("url begins with http:// or https://")
+        if self.bearer_file is not None and self.username:
+            raise ValueError("write bearer_file or username, not both")
+        if min(self.every, self.timeout) <= timedelta():
+            raise ValueError("every and timeout are longer than nothing")
         return self
 
 

@@ -16,9 +16,10 @@ from datetime import datetime
 from autoheal.clock import Clock
 from autoheal.domain.names import ModelName
 from autoheal.errors import AutohealError
-from autoheal.net import AsyncClient, HTTPError, client
+from autoheal.net import AsyncClient, HTTPError, TimeoutException, client
 from autoheal.sources.contract import Pulse, Sink
 from autoheal.sources.page import Reading, family_of, gauge, quantile, rate, read, share
+from autoheal.sources.secret import Credentials, Tls
 from autoheal.sources.selector import Selector
 from autoheal.telemetry import Metric
 from autoheal.telemetry.values import to_unix
@@ -50,12 +51,16 @@ class Scrape:
         every: float = 15.0,
         timeout: float = 5.0,
         metrics: Mapping[str, str] | None = None,
+        credentials: Credentials | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.name = name
         self.url = url
         self.model = model
         self.every = every
         self.timeout = timeout
+        self.credentials = credentials or Credentials()
+        self.tls = tls
         self.metrics = {
             (name := _name(ours)): _selectors(name, theirs) for ours, theirs in (metrics or USUAL).items()
         }
@@ -63,28 +68,54 @@ class Scrape:
     async def run(self, sink: Sink, clock: Clock) -> None:
         """Scrape until cancelled."""
         pulse = Pulse(self.name)
+        while True:
+            try:
+                tls = await asyncio.to_thread(self.tls.context) if self.tls else None
+                async with client(timeout=self.timeout, connections=1, tls=tls) as http:
+                    await self._follow(http, sink, clock, pulse)
+            except AutohealError as error:
+                await pulse.away(sink, clock.now(), f"{self.url}: {error}"[:300])
+                await clock.sleep(self.every)
+
+    async def _follow(self, http: AsyncClient, sink: Sink, clock: Clock, pulse: Pulse) -> None:
+        """Until cancelled."""
         before: Reading | None = None
-        async with client(timeout=self.timeout, connections=1) as http:
-            while True:
-                started = clock.monotonic()
-                try:
-                    async with asyncio.timeout(self.timeout):
-                        now = await self._page(http, clock)
-                    if found := self.compare(before, now, clock.now()):
-                        await sink(found)
-                except (HTTPError, ValueError, OSError, AutohealError) as error:
-                    before = None
-                    why = f"{self.url}: {type(error).__name__}: {str(error)[:200]}".rstrip(": ")
-                    await pulse.away(sink, clock.now(), why)
-                else:
-                    before = now
-                    await pulse.up(sink, clock.now())
-                await clock.sleep(max(self.every - (clock.monotonic() - started), 0.01))
+        while True:
+            started, now = clock.monotonic(), None
+            try:
+                now = await self._page(http, clock)
+                if found := self.compare(before, now, clock.now()):
+                    await sink(found)
+            except (HTTPError, ValueError, OSError, AutohealError) as error:
+                before = before if now else None  # what could not be stored is part of the next interval
+                await pulse.away(sink, clock.now(), f"{self.url}: {self._sentence(error)}"[:300])
+            else:
+                before = now
+                await pulse.up(sink, clock.now())
+            await clock.sleep(max(self.every - (clock.monotonic() - started), 0.01))
+
+    def _sentence(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError | TimeoutException):
+            return f"did not answer within {self.timeout:g}s"
+        said = " ".join(str(error).split())
+        return said if isinstance(error, ValueError | AutohealError) else f"{type(error).__name__}: {said}"
 
     async def _page(self, http: AsyncClient, clock: Clock) -> Reading:
         """The page; ``ValueError`` when it is none or a very long one."""
+        headers = {"accept": ACCEPT} | await asyncio.to_thread(self.credentials.header)
+        async with asyncio.timeout(self.timeout):
+            body, strict = await self._body(http, headers)
+        at, text = clock.monotonic(), body.decode("utf-8", "replace")
+        if len(body) > LONG:
+            return await asyncio.to_thread(read, text, at, strict=strict)
+        return read(text, at, strict=strict)
+
+    async def _body(self, http: AsyncClient, headers: Mapping[str, str]) -> tuple[bytes, bool]:
+        """The page as it came, and whether it is OpenMetrics."""
         parts, size = [], 0
-        async with http.stream("GET", self.url, headers={"accept": ACCEPT}) as answer:
+        async with http.stream("GET", self.url, headers=dict(headers)) as answer:
+            if 300 <= answer.status_code < 400:
+                raise ValueError(f"sends us elsewhere ({answer.status_code}): give the final address")
             if answer.status_code != 200:
                 raise ValueError(f"answered {answer.status_code}")
             strict = answer.headers.get("content-type", "").startswith("application/openmetrics-text")
@@ -93,12 +124,7 @@ class Scrape:
                 if size > LARGEST:
                     raise ValueError(f"is longer than {LARGEST >> 20} MiB")
                 parts.append(part)
-        at, text = clock.monotonic(), b"".join(parts).decode("utf-8", "replace")
-        return (
-            await asyncio.to_thread(read, text, at, strict=strict)
-            if size > LONG
-            else read(text, at, strict=strict)
-        )
+        return b"".join(parts), strict
 
     def compare(self, before: Reading | None, now: Reading, at: datetime) -> list[Metric]:
         """The metrics of a page and the one before it; what cannot be computed is left out."""

@@ -15,6 +15,7 @@ from autoheal.errors import ConfigError
 from autoheal.sources.files import Files
 from autoheal.sources.mqtt import Mqtt
 from autoheal.sources.prometheus import Pace, Prometheus
+from autoheal.sources.scrape import Scrape
 from autoheal.sources.sql import Query, Sql
 
 MODELS = {ModelName(n): ModelSpec(ModelName(n), Task.REGRESSION) for n in ("fraud", "bike")}
@@ -57,6 +58,20 @@ def test_settings_become_sources(tmp_path: Path) -> None:
     assert (plain.broker.port, plain.broker.client_id, plain.broker.keep) == (1884, "one", 3600)
     assert plain.broker.tls is None
     assert [(t.template, t.kind) for t in plain.topics] == [("x/{model}", None)]
+
+
+def test_a_page_behind_a_password(tmp_path: Path) -> None:
+    (page,) = parts.sources(
+        settings(
+            tmp_path,
+            '{name: s, kind: scrape, url: "https://x/metrics", model: fraud, username: heal, password_file: pw, tls: {ca_file: ca}}',
+        ),
+        MODELS,
+    )
+    assert isinstance(page, Scrape)
+    assert page.credentials.password_file == tmp_path / "pw"
+    assert page.tls is not None
+    assert page.tls.ca_file == tmp_path / "ca"
 
 
 def test_a_table_and_files_become_sources(tmp_path: Path) -> None:
@@ -120,6 +135,11 @@ MQTT = '{{name: m, kind: mqtt, url: "mqtt://broker"{}}}'
         (MQTT.format(", tls: {}"), "tls needs a url that begins with"),
         (MQTT.format("").replace("name: m", "name: ../m"), "should match pattern"),
         (SCRAPE.format("error_rate: 'a{b==\"5\"}'"), "source s: .* is not understood"),
+        (
+            SCRAPE.format("a: b").replace("model: fraud", "model: fraud, username: u, bearer_file: t"),
+            "not both",
+        ),
+        (SCRAPE.format("a: b").replace("model: fraud", "model: fraud, every: 0s"), "longer than nothing"),
         (SCRAPE.format("latency_pxx: a"), "source s: .*a quantile is called"),
         (MQTT.format("").replace("mqtt:", "http:"), "begins with mqtt"),
         (MQTT.format("").replace("//broker", "//"), "needs a host"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -16,13 +17,19 @@ from prometheus_client.exposition import choose_encoder
 
 from autoheal.clock import SystemClock
 from autoheal.domain.names import ModelName, Verdict
+from autoheal.errors import StoreError
 from autoheal.sources import page
 from autoheal.sources.scrape import Scrape
+from autoheal.sources.secret import Credentials, Tls
 from autoheal.sources.selector import Selector
 from autoheal.telemetry import Metric
+from tests.contracts.servers import Prometheus as RealPrometheus
+from tests.contracts.servers import stopping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = ModelName("fraud")
+# bcrypt of "heal-secret" at its cheapest cost
+HASH = "$2b$04$abcdefghijklmnopqrstuu62PhYEkQDqfqPrnazzFKDkcUipdpram"
 
 
 def reading(text: str, at: float) -> page.Reading:
@@ -337,3 +344,65 @@ async def test_a_page_that_hangs_or_talks_nonsense_is_away_in_time(
         hold.set()
         server.close()
         await server.wait_closed()
+
+
+async def test_credentials_tls_and_what_stands_in_the_way(
+    tmp_path: Path, certificate: tuple[Path, Path], sink: Any, clock: SystemClock
+) -> None:
+    """A real exporter behind TLS and a password: Prometheus' own page."""
+    cert, key = certificate
+    web = f"basic_auth_users: {{heal: '{HASH}'}}\ntls_server_config: {{cert_file: {cert}, key_file: {key}}}\n"
+    secret = tmp_path / "password"
+    async with stopping(RealPrometheus.at(tmp_path, web_config=web)) as server:
+        url = f"https://127.0.0.1:{server.port}/metrics"
+        login = Credentials(username="heal", password_file=secret)
+
+        async def says(said: str, verdict: Verdict = Verdict.NO_DATA, at: str = url, **rest: Any) -> None:
+            sink.findings.clear()
+            one = Scrape(
+                "s", url=at, model=MODEL, every=0.02, timeout=2.0, metrics={"n": "go_goroutines"}, **rest
+            )
+            task = asyncio.create_task(one.run(sink, clock))
+            try:
+                await sink.until(lambda: bool(sink.findings))
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            assert sink.findings[0].verdict is verdict
+            assert said in sink.findings[0].detail, sink.findings[0].detail
+            assert "heal-secret" not in sink.findings[0].detail
+
+        ours = Tls(ca_file=cert)
+        await says("certificate verify failed")
+        await says("no.pem", tls=Tls(ca_file=tmp_path / "no.pem"))
+        await says(f"{url}: answered 401", tls=ours)
+        await says("password cannot be read", tls=ours, credentials=login)
+        secret.write_text("heal-secret\n")
+        await says("", Verdict.OK, tls=ours, credentials=login)
+        await says("sends us elsewhere (302)", at=url.removesuffix("/metrics"), tls=ours, credentials=login)
+    assert sink.records
+    assert sink.records[-1].value > 1
+
+
+async def test_what_could_not_be_stored_is_in_the_next_interval(
+    serve: Callable[[FastAPI], Awaitable[str]], sink: Any, clock: SystemClock
+) -> None:
+    app, count = FastAPI(), 0
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        nonlocal count
+        count += 1
+        if count == 2:
+            sink.refuse = StoreError("disk full")
+        return Response(f"# TYPE a counter\na_total {min(count, 2) * 1000}\n")
+
+    one = Scrape("s", url=await serve(app) + "/metrics", model=MODEL, every=0.02, metrics={"r": "a_total"})
+    task = asyncio.create_task(one.run(sink, clock))
+    try:
+        await sink.until(lambda: len(sink.records) >= 2)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert sink.records[0].value > 0, "the growth that the full disk refused"
+    assert any("disk full" in f.detail for f in sink.findings)
