@@ -22,7 +22,7 @@ from autoheal.actions.targets.registry import Registry
 from autoheal.actions.targets.versions import Lineage, NewVersion
 from autoheal.clock import SystemClock
 from autoheal.domain.names import ModelName, StepKey, Task, Version
-from autoheal.domain.specs import FeatureSpec, ModelSpec
+from autoheal.domain.specs import FeatureSpec, ModelSpec, SliceSpec
 from autoheal.notifiers.log import LogNotifier
 from autoheal.notifiers.outbox import Outbox
 from autoheal.telemetry.records import Outcome, Prediction
@@ -37,6 +37,7 @@ SPEC = ModelSpec(
     features=(FeatureSpec("x", "numeric"), FeatureSpec("city", "categorical")),
     pipeline="train",
     fallback="base",
+    slices=(SliceSpec("x", bins=(2.5,)), SliceSpec("city")),
 )
 FLAGS = ModelSpec(ModelName("flags"), Task.CLASSIFICATION, features=(FeatureSpec("x", "numeric"),))
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -54,6 +54,10 @@ async def test_a_retrain_from_labelled_rows_to_traffic(tmp_path):
         assert reference.performance["mae"].n == 80
         assert reference.performance["mae"].value < 0.5
         assert reference.latency_p95_ms > 0
+        most = reference.slices["x"].parts["x<=2.5"]
+        assert most.loss.n == most.performance["mae"].n > 50
+        assert set(most.features) == {"city"}
+        assert sum(part.rows for part in reference.slices["city"].parts.values()) == 320
 
 
 async def test_a_rollback_proves_itself_first_and_is_refused_where_it_would_not_help(tmp_path):

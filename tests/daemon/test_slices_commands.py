@@ -1,0 +1,90 @@
+"""Slices through the command line: what ``autoheal register`` writes, and what ``autoheal history --slice`` shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from autoheal import cli
+from autoheal.actions.targets.registry import Registry
+from autoheal.clock import VirtualClock
+from autoheal.domain.names import ModelName, Task
+from autoheal.domain.specs import FeatureSpec, ModelSpec, SliceSpec
+from autoheal.telemetry import Prediction, Telemetry, load_reference
+
+MODEL = """\
+version: 1
+kind: model
+name: shop
+task: classification
+features:
+  region: {type: categorical}
+  age: {type: numeric}
+slices: [{feature: region, most: 2}, {feature: age, bins: [25, 45]}]
+monitors: [slices]
+"""
+SPEC = ModelSpec(
+    ModelName("shop"),
+    Task.CLASSIFICATION,
+    features=(FeatureSpec("region", "categorical"), FeatureSpec("age", "numeric")),
+    slices=(SliceSpec("region", most=2), SliceSpec("age", bins=(25.0, 45.0))),
+)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "shop.yaml").write_text(MODEL)
+    (tmp_path / "state").mkdir()
+    file = tmp_path / "autoheal.yaml"
+    file.write_text("version: 1\nkind: daemon\n")
+    return file
+
+
+def test_register_writes_a_baseline_for_each_slice(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    with (tmp_path / "held.csv").open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["region", "age", "truth", "said"])
+        for i in range(400):
+            region = ("north", "south", "rare")[0 if i % 2 else 1 if i % 10 else 2]
+            truth = i // 7 % 2
+            out.writerow([region, 20 + i % 40, truth, truth if region != "south" or i % 4 else 1 - truth])
+    command = ["register", "shop", "v1", "--artefact", str(tmp_path / "model.bin"), "--config", str(config)]
+    told = [*command, "--reference", str(tmp_path / "held.csv"), "--label", "truth", "--prediction", "said"]
+    assert cli.invoke(told) == 0, capsys.readouterr().err
+    raw = Registry.open(tmp_path / "registry").reference_path(ModelName("shop"), "v1").read_bytes()
+    slices = load_reference(raw).slices
+    parts = slices["region"].parts
+    assert parts["region=north"].performance["accuracy"].value == 1.0
+    assert parts["region=south"].performance["accuracy"].value == pytest.approx(0.5, abs=0.05)
+    assert parts["region=<other>"].loss is None
+    assert sum(part.rows for part in slices["age"].parts.values()) == 400
+
+
+async def test_history_shows_the_slices_that_were_asked_for(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    clock = VirtualClock(at)
+    async with await Telemetry.open(
+        tmp_path / "state" / "telemetry.db", {SPEC.name: SPEC}, clock
+    ) as telemetry:
+        await telemetry.ingest(
+            [
+                Prediction(
+                    SPEC.name, "v1", f"r{i}", at.timestamp() + i, {"region": "ns"[i % 2], "age": 10.0 * i}, 1
+                )
+                for i in range(6)
+            ]
+        )
+    asked = ["history", "shop", "--config", str(config), "--until", "2026-01-02T00:00:00Z", "--slice"]
+    for pattern, names in (("region=*", {"region=n", "region=s"}), ("", {""}), ("age>45", {"age>45"})):
+        assert cli.invoke([*asked, pattern]) == 0
+        assert {row["slice"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))} == names
