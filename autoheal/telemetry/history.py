@@ -148,7 +148,12 @@ class History:
         path: str = "*",
     ) -> Iterator[Fact]:
         """What the monitors would have measured in each step of [since, until), in order of time: the input of a
-        backtest. ``path`` is a glob of what is wanted. See ``telemetry.facts``; ValueError for a step that is no whole part of an hour or day, or whole days."""
+        backtest. ``path`` is a glob of what is wanted; ``slice_``: the rows of one slice, beside the reference of all.
+
+        See ``telemetry.facts``; ValueError for a step that is no whole part of an hour or day, or whole days. Drift is
+        told of buckets on the given reference's grid: after a version was anchored anew, ask with its former
+        reference for the time before.
+        """
         seconds = check_step(step)
         at, end, size = to_unix(since), to_unix(until), max(seconds, DAY)
         while at < end:

@@ -51,6 +51,8 @@ monitors:
   multivariate: {{every: 1s}}
   score_drift: {{every: 1s}}
   familiar: {{rules: [psi, ks], every: 1s}}
+  slices: {{every: 1s}}
+slices: [kind, {{feature: salary, bins: [5, 10]}}]
 label_lag: 1s
 """
 POLICY = """
