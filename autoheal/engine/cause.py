@@ -71,6 +71,11 @@ def _in_slices(alarms: list[Alarm], *, drift: bool) -> list[Alarm]:
     return [a for a in _of(alarms, "slices") if a.path.endswith(":drift") is drift]
 
 
+def _skewed(alarms: list[Alarm]) -> list[Alarm]:
+    """Features that are not served as the training pipeline computes them."""
+    return [a for a in _of(alarms, "data_quality") if a.path.startswith("data_quality/skew:")]
+
+
 def _names(alarms: list[Alarm]) -> str:
     return ", ".join(sorted({f"{a.target} {a.path}" for a in alarms}))
 
@@ -85,10 +90,14 @@ def _telemetry(incident: Incident, alarms: list[Alarm]) -> Hypothesis | None:
 
 
 def _upstream(world: World, incident: Incident, alarms: list[Alarm]) -> Hypothesis | None:
-    broken = _of(alarms, "data_quality")
+    skewed = _skewed(alarms)
+    broken = [a for a in _of(alarms, "data_quality") if a not in skewed]
     if broken:
         reason = Reason("the data itself is broken", holds=True, detail=_names(broken))
         return Hypothesis(Cause.UPSTREAM_FAULT, 0.9, reason)
+    if skewed:
+        said = "features are not what the training pipeline computes"
+        return Hypothesis(Cause.UPSTREAM_FAULT, 0.7, Reason(said, holds=True, detail=_names(skewed)))
     for name in incident.models:
         moved = [a for a in _of(alarms, "data_drift") if a.target == name]
         spec = world.config.models.get(name)
@@ -111,12 +120,17 @@ def _serving(alarms: list[Alarm]) -> Hypothesis | None:
 
 
 def _release(world: World, incident: Incident, alarms: list[Alarm]) -> Hypothesis | None:
-    """The symptom began soon after the champion changed. A broken feed
+    """The symptom began soon after the champion changed. Features that are computed otherwise since then are the release's
+    own doing; a broken feed
     explains more and outweighs it; a service that fails since a release is the release's fault."""
     if not is_model(incident.target):
         return None
     state = world.models.get(ModelName(incident.target))
-    symptoms = [*_of(alarms, "performance", "concept_drift", "serving"), *_in_slices(alarms, drift=False)]
+    symptoms = [
+        *_of(alarms, "performance", "concept_drift", "serving"),
+        *_in_slices(alarms, drift=False),
+        *_skewed(alarms),
+    ]
     if state is None or state.champion_since is None or not state.previous or not symptoms:
         return None
     started = min(a.started_at for a in symptoms)

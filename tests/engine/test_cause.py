@@ -35,6 +35,14 @@ def test_a_release_does_not_explain_broken_data() -> None:
     )
 
 
+@pytest.mark.parametrize("falls", [True, False])
+def test_features_computed_otherwise_since_a_release_are_the_releases(falls: bool) -> None:
+    skew = (at(2), finding(2, path="data_quality/skew:country"))
+    fall = series(2, 2, "breach") if falls else []
+    assert blamed((at(1), release(1)), skew, *fall) is Cause.BAD_RELEASE
+    assert blamed(skew, *fall) is Cause.UPSTREAM_FAULT
+
+
 @pytest.mark.parametrize("moved", [True, False])
 def test_inputs_that_move_tell_covariate_from_concept_drift(moved: bool) -> None:
     drift = [(at(1.9), finding(1.9, path="data_drift/amount"))] if moved else []

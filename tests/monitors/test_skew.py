@@ -72,7 +72,7 @@ def test_before_anything_was_compared_and_before_it_was_enough(build: Any) -> No
 def test_a_feature_computed_in_another_way_is_told_within_a_few_ids(
     build: Any, code: int, words: str
 ) -> None:
-    pair = Pair(build)
+    pair = Pair(build, critical=0.5)
     pair.compare(100)
     pair.look()
     pair.compare(12, rate=1.0, code=code)
@@ -98,7 +98,7 @@ def test_a_new_release_that_is_wrong_need_not_fill_a_window(build: Any) -> None:
     pair.feed.champion = "v2"
     pair.compare(15, rate=1.0, version="v2")
     said = pair.look()
-    assert (said["x"].verdict, said["x"].severity, said["x"].n) == (Verdict.BREACH, Severity.CRITICAL, 15)
+    assert (said["x"].verdict, said["x"].severity, said["x"].n) == (Verdict.BREACH, Severity.WARNING, 15)
     assert said["y"].verdict is Verdict.NOT_YET
 
 

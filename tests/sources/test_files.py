@@ -15,7 +15,7 @@ from autoheal.domain.names import ModelName, Task, Verdict
 from autoheal.domain.specs import FeatureSpec, ModelSpec
 from autoheal.errors import StoreError
 from autoheal.sources.files import Files
-from autoheal.telemetry import Outcome, Prediction
+from autoheal.telemetry import Features, Outcome, Prediction
 
 SPEC = ModelSpec(
     ModelName("m"),
@@ -108,6 +108,15 @@ async def test_predictions_with_features(labels: Path, sink: Any) -> None:
     assert sink.records == [
         Prediction(SPEC.name, "v1", "p", 1.0, {"temp": 21.0, "s": "1"}, 2.5, None, 3.0),
         Prediction(SPEC.name, "v1", "q", 2.0, {"temp": "warm", "s": None}, 2.5),
+    ]
+
+
+async def test_features_of_the_training_pipeline(labels: Path, sink: Any) -> None:
+    labels.write_text("id,time,temp,s\np,2011-07-01T00:00:00Z,21.5,1\nq,,,b\n")
+    await source(labels, holds="features", columns={}).poll(sink)
+    assert sink.records == [
+        Features(SPEC.name, "p", {"temp": 21.5, "s": "1"}, 1_309_478_400.0),
+        Features(SPEC.name, "q", {"temp": None, "s": "b"}),
     ]
 
 

@@ -43,7 +43,7 @@ class DataQuality:
             return self._rules(options, state, view, now)
         view = replace(view, budget=skew.half(view.budget))
         ruled, found = self._rules(options, state, view, now)
-        skewed, more = skew.judge(options.skew, options.critical, state.skew, view, now)
+        skewed, more = skew.judge(options.skew, state.skew, view, now)
         return replace(ruled, skew=skewed), found + more
 
     def _rules(

@@ -23,7 +23,8 @@ class Tolerance(BaseModel):
 
 class SkewOptions(BaseModel):
     """Features as served beside those that the training pipeline computes. ``share`` of the ids are sampled for it; of
-    the newest ``rows`` compared ones more than ``too_much`` may not differ; ``stale_after`` without a comparison
+    the newest ``rows`` compared ones more than ``too_much`` may not differ; from ``critical`` on, if it is given, that is
+    critical, else it is a warning, since nobody can say which side is wrong; ``stale_after`` without a comparison
     it is no_data. ``features`` have tolerances of their own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +35,7 @@ class SkewOptions(BaseModel):
     stale_after: Duration = parse_duration("3d")
     tolerance: Tolerance = Tolerance()
     features: Mapping[str, Tolerance] = Field(default_factory=dict)
+    critical: Share | None = None
 
     def tolerance_of(self, feature: str) -> Tolerance:
         return self.features.get(feature, self.tolerance)

@@ -32,10 +32,9 @@ def subject(feature: str) -> str:
 
 
 def judge(
-    options: SkewOptions, critical: float, state: SkewState, view: View, now: datetime
+    options: SkewOptions, state: SkewState, view: View, now: datetime
 ) -> tuple[SkewState, tuple[Finding, ...]]:
-    """The state after all comparisons so far, and a finding for each feature; ``critical`` is the share of rows from
-    which skew is critical."""
+    """The state after all comparisons so far, and a finding for each feature."""
     if state.version != view.champion:
         state = SkewState(view.champion, cursor=state.cursor)
     seen = view.skew
@@ -58,9 +57,7 @@ def judge(
             why = f"no features of the training pipeline for {plain(silent)}"
             found.append(_plain(view, name, now, Verdict.NO_DATA, why))
         else:
-            found.append(
-                _judged(options, critical, state, seen, windows[name], view, name, now, since.get(name))
-            )
+            found.append(_judged(options, state, seen, windows[name], view, name, now, since.get(name)))
     return replace(state, since=since), tuple(found)
 
 
@@ -97,7 +94,6 @@ def _began(seen: Compared, name: str, window: Ints) -> float:
 
 def _judged(
     options: SkewOptions,
-    critical: float,
     state: SkewState,
     seen: Compared,
     window: Ints,
@@ -110,7 +106,8 @@ def _judged(
     level, evidence = state.gauge.level(subject(name)), state.gauge.evidence(subject(name))
     said = {"value": share, "reference": 0.0, "effect": share, "n": n}
     if since is not None:
-        severity = Severity.CRITICAL if share >= critical else Severity.WARNING
+        grave = options.critical is not None and share >= options.critical
+        severity = Severity.CRITICAL if grave else Severity.WARNING
         return finding(
             view, KIND, subject(name), now, Verdict.BREACH, severity=severity, level=level, evidence=evidence,
             started_at=from_unix(since), detail=_told(seen, name, window), **said,
