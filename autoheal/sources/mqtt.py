@@ -10,6 +10,7 @@ for ever; it is counted, and told as ``source/records``.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from autoheal.durable import replace_file
 from autoheal.errors import AutohealError, StoreError
 from autoheal.sources.contract import Pulse, Sink, whole
 from autoheal.sources.mqtt_link import Broker, Link, Message, connected
-from autoheal.sources.payload import Kind, records
+from autoheal.sources.payload import Kind, columns, records
 from autoheal.sources.tally import Tally
 from autoheal.telemetry import Record, Refusal
 
@@ -157,22 +158,31 @@ class Mqtt:
                 await pulse.up(sink, clock.now())
                 await self.tally.report(sink, clock.now())
 
-    async def _read(self, batch: Sequence[Message]) -> list[Record]:
+    async def _read(self, batch: Sequence[Message]) -> list[Sequence[Record]]:
         if sum(len(message.payload) for message in batch) > LONG:
             return await asyncio.to_thread(self._records, batch)
         return self._records(batch)
 
-    def _records(self, batch: Sequence[Message]) -> list[Record]:
-        found: list[Record] = []
-        for message in batch:
-            for topic in self.topics:
-                model = topic.model(message.topic)
+    def _records(self, batch: Sequence[Message]) -> list[Sequence[Record]]:
+        """What the messages say, in their order; neighbours of one topic together."""
+        found: list[Sequence[Record]] = []
+        for topic, messages in itertools.groupby(batch, key=lambda message: message.topic):
+            payloads = [message.payload for message in messages]
+            for template in self.topics:
+                model = template.model(topic)
                 if model is not None:
-                    found += records(message.payload, model, topic.kind, self.tasks, self.tally)
+                    found.append(self._of_topic(payloads, model, template.kind))
                     break
             else:
-                self.tally.refuse("other_topic", "a message came on a topic that is not ours")
-        return found
+                for _ in payloads:
+                    self.tally.refuse("other_topic", "a message came on a topic that is not ours")
+        return [part for part in found if part]
+
+    def _of_topic(self, payloads: Sequence[bytes], model: ModelName, kind: Kind | None) -> Sequence[Record]:
+        together = columns(payloads, model, kind, self.tasks)
+        if together is not None:
+            return together
+        return [r for payload in payloads for r in records(payload, model, kind, self.tasks, self.tally)]
 
     async def _store(
         self, link: Link, batch: Sequence[Message], sink: Sink, clock: Clock, pulse: Pulse
@@ -192,9 +202,10 @@ class Mqtt:
                 return
 
     async def _commit(
-        self, link: Link, batch: Sequence[Message], found: Sequence[Record], sink: Sink
+        self, link: Link, batch: Sequence[Message], found: list[Sequence[Record]], sink: Sink
     ) -> None:
-        if found:
-            await sink(found)
-            self.tally.taken += len(found)
+        """Store part after part; what was stored is taken out, so that trying again does not store it again."""
+        while found:
+            await sink(found[0])
+            self.tally.taken += len(found.pop(0))
         link.ack(batch)

@@ -16,6 +16,8 @@ from pydantic_core import from_json
 from autoheal.domain.names import ModelName, Task
 from autoheal.sources.tally import Tally
 from autoheal.telemetry import Record, Refusal, parse_rows
+from autoheal.telemetry.pack import pack
+from autoheal.telemetry.packed import Packed
 
 Kind = Literal["prediction", "outcome", "metric", "features"]
 #: A message may be this long; whoever has more sends several.
@@ -42,6 +44,20 @@ def records(
         return parse_rows(named, tasks) if named else []
     except Refusal:
         return _one_by_one(named, tasks, tally)
+
+
+def columns(
+    payloads: Sequence[bytes], model: ModelName, kind: Kind | None, tasks: Mapping[ModelName, Task]
+) -> Packed | None:
+    """The records of several messages of one topic at once, when all are predictions and plainly in order; None when
+    ``records`` has to look at each."""
+    if kind not in {None, "prediction"} or any(
+        len(payload) > LARGEST or b"\r" in payload for payload in payloads
+    ):
+        return None
+    given = {"model": model, "kind": kind} if kind else {"model": model}
+    found = pack(b"\n".join(payload.strip() for payload in payloads), tasks, given)
+    return found if found is not None and found.model == model else None
 
 
 def _rows(payload: bytes, tally: Tally) -> list[Any]:

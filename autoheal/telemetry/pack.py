@@ -13,6 +13,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress, starmap
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,16 @@ LEAST, PIECE = 64, 1 << 16
 _BREAK, _OPEN, _CLOSE = b"\n{}"
 
 
-def pack(body: bytes, tasks: Mapping[ModelName, Task]) -> Packed | None:
-    """The batch as columns, or None when it is not plainly in order."""
+def pack(
+    body: bytes, tasks: Mapping[ModelName, Task], given: Mapping[str, str] = MappingProxyType({})
+) -> Packed | None:
+    """The batch as columns, or None when it is not plainly in order. ``given`` is what rows need not say, out of kind and
+    model."""
     lines = _lines(body)
     if not LEAST <= lines <= MAX_ROWS:
         return None
     try:
-        shape = Shape.of(orjson.loads(body[: body.index(b"\n")]))
+        shape = Shape.of(orjson.loads(body[: body.index(b"\n")]), given)
         if shape is None or shape.model not in tasks:
             return None
         rows = _read(body, shape)

@@ -50,7 +50,7 @@ values = msgspec.structs.astuple
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Model and version, the names of the features, what each is in the first row, likewise time and answer, and
-    further keys of the records."""
+    further keys of the records; ``given`` names those of kind and model that a row may leave out."""
 
     model: str
     version: str
@@ -59,20 +59,24 @@ class Shape:
     time: Kind
     answer: Kind
     more: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, first: Mapping[str, Any]) -> Shape | None:
-        """The shape of this row, None when it is not a usual one; KeyError when something is missing."""
+    def of(cls, row: Mapping[str, Any], given: Mapping[str, str]) -> Shape | None:
+        """The shape of this row, None when it is not a usual one; KeyError when something is missing. ``given`` is what
+        rows need not say."""
+        first = {**given, **row}
         model, version, features = first["model"], first["version"], first["features"]
         more = tuple(sorted(first.keys() - KNOWN))
         if not isinstance(model, str) or not isinstance(version, str) or not 0 < len(version) <= MAX_ID:
             return None
         if not isinstance(features, dict) or not 0 < len(features) <= MAX_FEATURES or len(more) > MOST_MORE:
             return None
+        if "records" in more:  # perhaps not a record at all
+            return None
         kinds = tuple(map(_kind, features.values()))
-        return cls(
-            model, version, tuple(features), kinds, _kind(first["time"]), _kind(first["prediction"]), more
-        )
+        time, answer = _kind(first["time"]), _kind(first["prediction"])
+        return cls(model, version, tuple(features), kinds, time, answer, more, tuple(given))
 
     def loose(self) -> Shape:
         """The same for features and answers of any kind."""
@@ -87,7 +91,8 @@ def decoder(shape: Shape) -> Callable[[bytes], list[Any]]:
         "Features", [(n, _FEATURE[kind]) for n, kind in zip(shape.names, shape.kinds, strict=True)]
     )
     wanted = [
-        ("kind", Literal["prediction"]), ("model", _only(shape.model)), ("version", _only(shape.version)), ("id", _Id),
+        ("kind", Literal["prediction"], *(("prediction",) if "kind" in shape.given else ())),
+        ("model", _only(shape.model), *((shape.model,) if "model" in shape.given else ())), ("version", _only(shape.version)), ("id", _Id),
         ("time", _TIME[shape.time]), ("features", inner), ("prediction", _ANSWER[shape.answer]),
         ("score", float | None, None), ("latency_ms", float | None, None), ("error", None, None),
         ("by", Literal["champion"], "champion"),
@@ -101,7 +106,7 @@ def _struct(name: str, keys: Sequence[tuple[Any, ...]]) -> Any:
     ours = [key if key in KNOWN else f"_{place}" for place, (key, *_) in enumerate(keys)]
     rename = {mine: key for mine, (key, *_) in zip(ours, keys, strict=True)}
     made = [(mine, *rest) for mine, (_, *rest) in zip(ours, keys, strict=True)]
-    return msgspec.defstruct(name, made, rename=rename, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct(name, made, rename=rename, forbid_unknown_fields=True, gc=False, kw_only=True)
 
 
 def _only(text: str) -> Any:
