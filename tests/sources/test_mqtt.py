@@ -29,7 +29,7 @@ from autoheal.sources.contract import Intake
 from autoheal.sources.mqtt import Mqtt, Topic
 from autoheal.sources.mqtt_link import Broker
 from autoheal.sources.secret import Credentials, Tls
-from autoheal.telemetry import Outcome, Prediction, Telemetry
+from autoheal.telemetry import Features, Outcome, Prediction, Telemetry
 from tests.contracts.servers import Mosquitto, eventually, program, stopping
 
 MODEL = ModelName("fraud")
@@ -103,11 +103,13 @@ async def test_each_form_of_json_is_taken_and_the_topic_names_model_and_kind(
             (PREDICTIONS, orjson.dumps({"records": [prediction(6)]})),
             (PREDICTIONS, b""),
             ("autoheal/fraud/outcomes", b'{"id": 7, "time": 1, "label": "no"}'),
+            ("autoheal/fraud/features", b'{"id": 8, "features": {"x": 1}}'),
         )
-        await sink.until(lambda: len(sink.records) >= 7)
-    assert ids(sink) == [1, 2, 3, 4, 5, 6, 7]
+        await sink.until(lambda: len(sink.records) >= 8)
+    assert ids(sink) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert sink.records[0] == Prediction(MODEL, "v1", "1", 1e9 + 1, {}, "yes")
-    assert sink.records[-1] == Outcome(MODEL, "7", 1.0, "no")
+    assert sink.records[-2] == Outcome(MODEL, "7", 1.0, "no")
+    assert sink.records[-1] == Features(MODEL, "8", {"x": 1.0})
 
 
 async def test_bad_payloads_are_counted_told_and_never_fatal(broker: Mosquitto, sink: Any) -> None:
