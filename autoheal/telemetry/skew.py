@@ -65,6 +65,8 @@ class Skew:
     _settled: int = 0
     _rules: dict[ModelName, tuple[ModelSpec, SkewOptions]] = field(default_factory=dict)
     _recent: dict[ModelName, OrderedDict[str, Held]] = field(default_factory=dict)
+    _fresh: dict[ModelName, OrderedDict[str, Held]] = field(default_factory=dict)
+    _features: dict[ModelName, tuple[str, ...]] = field(default_factory=dict)
     _shown: dict[ModelName, Compared] = field(default_factory=dict)
 
     def open(self, db: sqlite3.Connection) -> None:
@@ -76,15 +78,22 @@ class Skew:
         self.waiting = self._settled
 
     def configure(self, db: sqlite3.Connection, models: Mapping[ModelName, ModelSpec]) -> None:
-        """Take the models of a new configuration; what was compared is not compared again."""
+        """Take the models of a new configuration; what was compared is not compared again. Readers see nothing of it before
+        ``use``."""
         watched = {name: options_of(spec) for name, spec in models.items()}
         self._rules = {name: (spec, watched[name] or SkewOptions()) for name, spec in models.items()}
         recent = {
-            name: OrderedDict((one.id, one) for one in skew_table.newest(db, name, SHOWN))
+            name: self._recent.get(name)
+            or OrderedDict((one.id, one) for one in skew_table.newest(db, name, SHOWN))
             for name, options in watched.items()
             if options is not None
         }
-        self._recent, self._shown = recent, {}
+        self._fresh = recent
+
+    def use(self) -> None:
+        """Show the models of the new configuration; call it with the store's lock held."""
+        self._recent, self._shown = self._fresh, {}
+        self._features = {name: tuple(f.name for f in self._rules[name][0].features) for name in self._recent}
 
     def take(
         self,
@@ -121,8 +130,7 @@ class Skew:
         if model not in self._recent:
             return None
         if model not in self._shown:
-            names = tuple(f.name for f in self._rules[model][0].features)
-            self._shown[model] = _columns(names, tuple(self._recent[model].values()))
+            self._shown[model] = _columns(self._features[model], tuple(self._recent[model].values()))
         return self._shown[model]
 
     def _waited(

@@ -114,9 +114,10 @@ class Store:
                 continue
             fresh[name] = Ring(spec, _memory_rows(self.limits, spec))
             _refill(fresh[name], _newest(db, name, fresh[name].capacity))
+        self.writing.skew.configure(db, models)
         with self.lock:
             self.rings = fresh
-            self.writing.skew.configure(db, models)
+            self.writing.skew.use()
 
     def ingest(self, offers: Sequence[Offer]) -> Fates:
         """Store batches in one transaction, each once for its key; one by one, when they cannot be stored together.
