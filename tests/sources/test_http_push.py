@@ -183,6 +183,38 @@ async def test_a_full_store_asks_to_come_back(serve: Callable[[FastAPI], Awaitab
         assert (await http.post("/v1/telemetry", json=[prediction(1)])).status_code == 202
 
 
+async def test_a_rush_is_refused_in_part_and_what_was_accepted_is_there(
+    tmp_path: Path, serve: Callable[[FastAPI], Awaitable[str]]
+) -> None:
+    """More at once than may be on its way: each batch is stored or told to come again, none is half or lost."""
+
+    async def nowhere(_finding: object) -> None: ...
+
+    path = tmp_path / "telemetry.db"
+    limits = Limits(in_flight=50)
+    async with await Telemetry.open(path, {SPEC.name: SPEC}, SystemClock(), limits) as telemetry:
+        app = FastAPI()
+        app.include_router(telemetry_router(Intake(telemetry.ingest, nowhere), lambda: telemetry.tasks))
+        async with client(base_url=await serve(app), timeout=30.0, connections=40) as http:
+            batches = [[prediction(i * 20 + j) for j in range(20)] for i in range(40)]
+            with closing(sqlite3.connect(path, isolation_level=None)) as slow_disk:
+                slow_disk.execute("BEGIN IMMEDIATE")
+                coming = [asyncio.create_task(http.post("/v1/telemetry", json=one)) for one in batches]
+                await asyncio.wait(coming, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+            answers = await asyncio.gather(*coming)
+            taken = [one for one, answer in zip(batches, answers, strict=True) if answer.status_code == 202]
+            full = [answer for answer in answers if answer.status_code == 429]
+            assert len(taken) + len(full) == 40
+            assert full, "they were to come at once"
+            assert {answer.headers["retry-after"] for answer in full} == {"1"}
+            with closing(sqlite3.connect(path)) as db:
+                stored = {one for (one,) in db.execute("SELECT id FROM predictions")}
+            assert stored == {row["id"] for one in taken for row in one}
+            assert (await http.post("/v1/telemetry", json=batches[0])).status_code == 202, (
+                "and then there is room"
+            )
+
+
 def metric(value: float) -> dict[str, Any]:
     return {"kind": "metric", "model": "m", "name": "error_rate", "value": value, "time": 1e9}
 
