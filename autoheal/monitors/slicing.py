@@ -92,5 +92,6 @@ def cut_of(spec: SliceSpec, levels: Iterable[str] = ()) -> Cut:
     """The cut that a configuration asks for; ``levels`` are those of a category that lists none, best first."""
     if spec.bins:
         return Cut(spec.feature, spec.bins)
-    chosen = spec.levels or tuple(dict.fromkeys(fit(level) for level in levels))[: spec.most]
+    found = dict.fromkeys(fit(level) for level in levels if level not in {OTHER, MISSING})
+    chosen = spec.levels or tuple(found)[: spec.most]
     return Cut(spec.feature, levels=tuple(chosen))

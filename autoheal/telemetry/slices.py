@@ -80,7 +80,7 @@ class Slices:
             with self._lock:
                 wanted = self._wanted.pop(key, ())
             for level in (*wanted, *arriving):
-                if len(seats) < one.most:
+                if len(seats) < one.most and level not in {OTHER, MISSING}:
                     seats.setdefault(fit(level))
         known = self._cuts.get(key)
         if known is None or known[:2] != (one, len(seats)):
