@@ -2,7 +2,9 @@
 
 Run against a real telemetry.db and, where a source has a server, the real server behind a proxy that misbehaves. Two
 lists say who can be asked what: a scraped page shows only the present, so there is nothing to resume or to be late
-with; pushed records have no server that could be away, there the sender is the one who misbehaves.
+with; pushed records have no server that could be away, there the sender is the one who misbehaves. Not here:
+``alertmanager`` brings findings and no rows (``tests/sources/test_real_alertmanager.py`` asks it the same); the clock
+of a sender is Prometheus' own affair, and a watermark in the future is asked about in ``tests/sources/test_sql.py``.
 """
 
 from __future__ import annotations

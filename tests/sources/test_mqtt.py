@@ -300,6 +300,19 @@ async def test_a_shared_subscription_splits_the_work_and_loses_nothing(broker: M
     assert two.tally.taken > 0
 
 
+async def test_the_share_of_one_that_is_away_waits_for_it(broker: Mosquitto, sink: Any) -> None:
+    """A kept session keeps its share: the others do not get it, and it is whole when the one comes back."""
+    async with running(source(broker, "one", share="heal"), sink):
+        await sink.until(lambda: bool(sink.findings))
+        async with running(source(broker, "two", share="heal"), sink):
+            await sink.until(lambda: len({f.target for f in sink.findings}) == 2)
+        await publish(broker, *rows(*range(20)))
+        await sink.until(lambda: len(sink.records) >= 1)
+        async with running(source(broker, "two", share="heal"), sink):
+            await sink.until(lambda: len(sink.records) >= 20)
+    assert sorted(ids(sink)) == list(range(20))
+
+
 async def test_a_daemon_killed_in_the_middle_loses_nothing(tmp_path: Path, broker: Mosquitto) -> None:
     """``kill -9`` of the receiving process, twice, while messages come in."""
     argv = [
