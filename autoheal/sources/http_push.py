@@ -64,7 +64,10 @@ def telemetry_router(
     counted = Counter[str]() if refused is None else refused
 
     @router.post(
-        "/v1/telemetry", status_code=202, tags=["telemetry"], summary="Push predictions, outcomes, metrics"
+        "/v1/telemetry",
+        status_code=202,
+        tags=["telemetry"],
+        summary="Push predictions, outcomes, metrics, features",
     )
     async def push(request: Request) -> Response:
         """One record, a list, ``{"records": [...]}``, or NDJSON; the whole batch is stored or refused."""

@@ -1,4 +1,4 @@
-"""Telemetry: predictions, outcomes and metrics in; views, labelled rows and references out."""
+"""Telemetry: predictions, outcomes, metrics, and the training pipeline's features in; views, labelled rows and references out."""
 
 from autoheal.telemetry.batches_table import Batch
 from autoheal.telemetry.counts import Counts
