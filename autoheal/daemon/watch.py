@@ -19,11 +19,12 @@ from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock
 from autoheal.daemon.news import facts_are_news, label_floor
 from autoheal.domain.events import ChampionObserved, Event, FactsObserved, ReferenceObserved
-from autoheal.domain.names import Health, ModelName, Verdict, Version
+from autoheal.domain.names import Health, ModelName, Target, Verdict, Version, alarm_key
 from autoheal.domain.records import Facts, ModelState
 from autoheal.domain.specs import ModelSpec
 from autoheal.domain.world import World
 from autoheal.errors import ActionError
+from autoheal.monitors.scores import METRICS
 from autoheal.telemetry.service import Telemetry
 
 #: Real seconds for which the gateway's routes are believed.
@@ -137,11 +138,6 @@ def _proved(world: World, spec: ModelSpec, version: str) -> bool:
     """Whether some performance finding speaks *for* this very version; a model without that monitor needs none."""
     if all(m.kind != "performance" for m in spec.monitors):
         return True
-    return any(
-        f.target == spec.name
-        and f.monitor == "performance"
-        and f.version == version
-        and f.verdict is Verdict.OK
-        and f.n
-        for f in world.findings.values()
-    )
+    keys = (alarm_key(Target(spec.name), "performance", metric) for metric in METRICS[spec.task])
+    found = (world.findings[key] for key in keys if key in world.findings)
+    return any(f.version == version and f.verdict is Verdict.OK and f.n for f in found)
