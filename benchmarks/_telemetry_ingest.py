@@ -65,41 +65,62 @@ def resident() -> float:
 
 
 def ingest(quick: bool) -> Sequence[Row]:
-    """Batches of NDJSON, 20 features a row: to durable summaries, against orjson alone. CPU time of all threads."""
+    """NDJSON, 20 features a row, to durable summaries, against orjson alone: CPU time of all threads on one core.
+
+    One sender that waits for each answer; and several that do not wait for each other, whose batches then share commits.
+    The first peer keeps each batch's rows in a list, the second throws each away at once.
+    """
     model = spec("m", 20)
-    made = bodies(model, 20 if quick else 60, BATCH)
-    rows = len(made) * BATCH
-
-    def parse() -> float:
-        began = time.process_time()
-        for body in made:
-            _ = [orjson.loads(line) for line in body.split(b"\n")]
-        return time.process_time() - began
-
-    async def store() -> float:
-        async with opened(model) as (telemetry, _):
-            gc.collect()
-            began = time.process_time()
-            for body in made:
-                await telemetry.ingest(parse_body(body, telemetry.tasks, lines=True))
-            took = time.process_time() - began
-            assert telemetry.joins()[model.name].predictions == rows
-            return took
-
-    def drop() -> float:
-        began = time.process_time()
-        for body in made:
-            for line in body.split(b"\n"):
-                orjson.loads(line)
-        return time.process_time() - began
-
+    found = []
     with one_core():
-        taken = [(asyncio.run(store()), parse(), drop()) for _ in range(3 if quick else 5)]
-    mine, listed, dropped = (statistics.median(times) / rows * 1e6 for times in zip(*taken, strict=True))
-    return [
-        row("ingest of 20 features, against orjson (us CPU a row)", mine, listed, 2.0, ABOUT),
-        row("ingest, against orjson that drops each row at once", mine, dropped, None, ABOUT),
-    ]
+        for size, senders in ((100, 1), (100, 8), (1_000, 1), (BATCH, 1), (5_000, 1)):
+            made = bodies(model, (20_000 if quick else 60_000) // size, size)
+            taken = [
+                (asyncio.run(_stored(model, made, senders)), _listed(made), _dropped(made))
+                for _ in range(3 if quick else 5)
+            ]
+            rows = len(made) * size
+            mine, listed, dropped = (
+                statistics.median(times) / rows * 1e6 for times in zip(*taken, strict=True)
+            )
+            what = f"ingest, batches of {size}, {senders} at a time (us CPU a row)"
+            large = size >= BATCH
+            found.append(row(f"{what}, against lists of orjson", mine, listed, 2.0 if large else None, ABOUT))
+            found.append(
+                row(f"{what}, against orjson that drops", mine, dropped, 2.0 if large else None, ABOUT)
+            )
+    return found
+
+
+async def _stored(model: ModelSpec, made: Sequence[bytes], senders: int) -> float:
+    async with opened(model) as (telemetry, _):
+        left = iter(made)
+
+        async def send() -> None:
+            for body in left:
+                await telemetry.ingest(parse_body(body, telemetry.tasks, lines=True))
+
+        gc.collect()
+        began = time.process_time()
+        await asyncio.gather(*(send() for _ in range(senders)))
+        took = time.process_time() - began
+        assert telemetry.joins()[model.name].predictions == sum(body.count(b"\n") + 1 for body in made)
+        return took
+
+
+def _listed(made: Sequence[bytes]) -> float:
+    began = time.process_time()
+    for body in made:
+        _ = [orjson.loads(line) for line in body.splitlines()]
+    return time.process_time() - began
+
+
+def _dropped(made: Sequence[bytes]) -> float:
+    began = time.process_time()
+    for body in made:
+        for line in body.splitlines():
+            orjson.loads(line)
+    return time.process_time() - began
 
 
 def overload(quick: bool) -> Sequence[Row]:
