@@ -84,11 +84,8 @@ def ingest(quick: bool) -> Sequence[Row]:
                 statistics.median(times) / rows * 1e6 for times in zip(*taken, strict=True)
             )
             what = f"ingest, batches of {size}, {senders} at a time (us CPU a row)"
-            large = size >= BATCH
-            found.append(row(f"{what}, against lists of orjson", mine, listed, 2.0 if large else None, ABOUT))
-            found.append(
-                row(f"{what}, against orjson that drops", mine, dropped, 2.0 if large else None, ABOUT)
-            )
+            found.append(row(f"{what}, against lists of orjson", mine, listed, 2.0, ABOUT))
+            found.append(row(f"{what}, against orjson that drops", mine, dropped, 2.0, ABOUT))
     return found
 
 
