@@ -40,10 +40,8 @@ class Slices:
     def prefer(self, spec: ModelSpec, reference: Reference) -> None:
         """Give the levels that this reference names a seat before others, as far as there still is room."""
         with self._lock:
-            for one in spec.slices:
-                known = reference.slices.get(one.feature)
-                if known is not None:
-                    self._wanted[spec.name, one.feature] = known.cut.levels
+            for feature, known in reference.slices.items():
+                self._wanted[spec.name, feature] = known.cut.levels
 
     def cut(self, db: sqlite3.Connection, spec: ModelSpec, rows: Rows) -> list[tuple[tuple[str, ...], Ints]]:
         """For each sliced column its names, and the place in them of each row; new levels take seats."""

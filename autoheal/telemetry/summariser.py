@@ -87,7 +87,7 @@ class Summariser:
         for code in codes.tolist():
             mine: Chosen = slice(None) if len(codes) == 1 else np.flatnonzero(rows.version == code)
             chosen = rows if isinstance(mine, slice) else rows.take(mine)
-            parts = [(names, codes[mine]) for names, codes in cuts]
+            parts = [(names, places[mine]) for names, places in cuts]
             self._buckets(db, spec, rows.versions[code], chosen, newest, parts)
 
     def labels(self, db: sqlite3.Connection, spec: ModelSpec, found: Iterable[Labelled]) -> None:

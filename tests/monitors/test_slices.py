@@ -224,6 +224,19 @@ def test_what_cannot_be_judged_is_not_yet_judged(
     assert words in found.detail
 
 
+@pytest.mark.parametrize(("slices", "verdict"), [(SLICES[1:], Verdict.OK), (SLICES, Verdict.NOT_YET)])
+def test_an_alarm_about_a_slice_that_is_gone_ends_and_one_that_cannot_be_judged_stays(
+    world: World, slices: tuple[SliceSpec, ...], verdict: Verdict
+) -> None:
+    world.wrong = {"r03": 0.4}
+    world.add(9_000)
+    assert breaches(world.look()) == {"region=r03:accuracy"}
+    world.spec = replace(SPEC, slices=slices)
+    world.learn(3_000, SLICES[1:])
+    assert world.look()["region=r03:accuracy"].verdict is verdict
+    assert "region=r03:accuracy" not in world.look()
+
+
 def test_few_rows_are_not_yet_enough_and_silence_is_no_data(world: World) -> None:
     world.add(300)
     found = world.look()

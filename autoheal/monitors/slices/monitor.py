@@ -8,6 +8,7 @@ half of the kind's share, which is the same promise and keeps many columns from 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -57,6 +58,7 @@ class Slices:
     def update(
         self, options: SlicesOptions, state: SlicesState, view: View, now: datetime
     ) -> tuple[SlicesState, tuple[Finding, ...]]:
+        before = _in_breach(state, view)
         if state.version != view.champion:
             inputs_seen = replace(state.inputs, gauge=type(state.inputs.gauge)())
             state = SlicesState(view.champion, inputs=inputs_seen)
@@ -71,7 +73,23 @@ class Slices:
         if options.drift:
             state, found = _drift(beat, state, budget)
             findings += found
-        return state, tuple(findings)
+        gone = before - {f.subject for f in findings}
+        return state, (*findings, *(_gone(beat, subject, lacking) for subject in sorted(gone)))
+
+
+def _in_breach(state: SlicesState, view: View) -> set[str]:
+    """Subjects that were in breach at the last look."""
+    worse = {f"{name}:{losses.metric_of(view.task)}" for name in state.since}
+    return worse | {f"{key.split(' ', 1)[0]}:drift" for key in state.moved}
+
+
+def _gone(beat: _Beat, subject: str, lacking: Collection[str]) -> Finding:
+    """A slice that is one no more must not stay in alarm for ever; one that merely cannot be judged is not well."""
+    if lacking:
+        return beat.finding(
+            subject, Verdict.NOT_YET, detail=f"the reference of {beat.view.champion} lacks it"
+        )
+    return beat.finding(subject, Verdict.OK, detail="no slice of its own any more")
 
 
 def _performance(beat: _Beat, state: SlicesState, budget: Budget) -> tuple[SlicesState, list[Finding]]:
