@@ -150,7 +150,8 @@ class Mqtt:
     async def _receive(self, link: Link, sink: Sink, clock: Clock, pulse: Pulse) -> None:
         told = clock.monotonic()
         while True:
-            batch = await link.batch(self.broker.window, wait=self.beat)
+            # Half of what may be unacknowledged, so that the broker sends the other half while this one is stored.
+            batch = await link.batch(max(self.broker.window // 2, 1), wait=self.beat)
             if batch:
                 await self._store(link, batch, sink, clock, pulse)
             if not batch or clock.monotonic() - told >= self.beat:

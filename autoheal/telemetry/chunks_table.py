@@ -16,7 +16,7 @@ import orjson
 
 from autoheal.domain.names import ModelName
 from autoheal.monitors.rows import Floats
-from autoheal.telemetry.packed import Cells, Packed, Texts, cell
+from autoheal.telemetry.packed import Cells, Packed, RowFeatures, Texts, cell
 from autoheal.telemetry.predictions_table import Gone, Joined, StoredRow, join_how
 from autoheal.telemetry.records import Outcome
 
@@ -89,12 +89,12 @@ def label(db: sqlite3.Connection, chunk: Chunk, seq: int, outcome: Outcome, at: 
             " ON CONFLICT (seq) DO UPDATE SET label = excluded.label, label_time = excluded.label_time",
             (seq, rows.model, rows.version, float(rows.time[i]), outcome.label, outcome.time, at),
         )
-    record = rows.row(i)
-    before = None if row is None else row[0]
+    before, score = None if row is None else row[0], float(rows.score[i])
+    said = rows.prediction[i] if isinstance(rows.prediction, list) else float(rows.prediction[i])
+    scored = None if np.isnan(score) else score
     return Joined(
-        seq, how, before, record.version, record.time, record.prediction, record.score, True, at,
-        record.features,
-    )  # fmt: skip
+        seq, how, before, rows.version, float(rows.time[i]), said, scored, True, at, RowFeatures(rows, i)
+    )
 
 
 def labels(db: sqlite3.Connection, first: int, count: int) -> dict[int, tuple[Any, float]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from autoheal.domain.names import ModelName
 from autoheal.telemetry import outcomes_table
 from autoheal.telemetry.predictions_table import Joined
-from autoheal.telemetry.records import Outcome, Prediction, Record
+from autoheal.telemetry.records import Outcome, Prediction
 
 #: How what became of an outcome is called in the counts; one that waits is counted when it no longer does.
 COUNTED_AS = {"new": "joined", "same": "doubled", "corrected": "corrected", "waiting": ""}
@@ -66,13 +66,12 @@ class Joining:
                 self.labels.append(Labelled(outcome.model, outcome.label, row))
                 self.tally.update(((outcome.model, "early"), (outcome.model, "joined")))
 
-    def outcomes(self, db: sqlite3.Connection, records: Iterable[Record], stamp: float) -> None:
+    def outcomes(self, db: sqlite3.Connection, outcomes: Iterable[Outcome], stamp: float) -> None:
         """Join the outcomes of the batch, in its order."""
-        for outcome in records:
-            if isinstance(outcome, Outcome):
-                row = self.label(db, outcome, stamp)
-                fate = outcomes_table.keep(db, outcome, stamp) if row is None else row.how
-                self.fates[fate] += 1
-                self.tally[outcome.model, COUNTED_AS[fate]] += 1
-                if row is not None and row.how != "same":
-                    self.labels.append(Labelled(outcome.model, outcome.label, row))
+        for outcome in outcomes:
+            row = self.label(db, outcome, stamp)
+            fate = outcomes_table.keep(db, outcome, stamp) if row is None else row.how
+            self.fates[fate] += 1
+            self.tally[outcome.model, COUNTED_AS[fate]] += 1
+            if row is not None and row.how != "same":
+                self.labels.append(Labelled(outcome.model, outcome.label, row))

@@ -5,7 +5,7 @@ A ``Packed`` reads as a sequence of the same ``Prediction`` records, so that who
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -87,6 +87,23 @@ class Packed(Sequence[Record]):
             None if np.isnan(score) else score,
             None if np.isnan(latency) else latency,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowFeatures(Mapping[str, Scalar]):
+    """The features of one row, read when they are asked for."""
+
+    rows: Packed
+    place: int
+
+    def __getitem__(self, name: str) -> Scalar:
+        return cell(self.rows.features[name], self.place)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows.features)
+
+    def __len__(self) -> int:
+        return len(self.rows.features)
 
 
 def cell(column: Cells, i: int) -> Scalar:

@@ -23,8 +23,8 @@ from autoheal.telemetry.packed import Packed
 from autoheal.telemetry.predictions_table import Joined
 from autoheal.telemetry.records import Outcome, Prediction
 
-#: Chunks held in memory for outcomes that come in the order of their predictions.
-HELD = 8
+#: Chunks and rows of them held in memory for outcomes, which come in any order.
+HELD, HELD_ROWS = 64, 40_000
 
 
 @dataclass(slots=True)
@@ -34,6 +34,7 @@ class Packing:
     ids: IdIndex = field(default_factory=IdIndex)
     _models: set[str] = field(default_factory=set)
     _chunks: OrderedDict[int, Chunk] = field(default_factory=OrderedDict)
+    _expected: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def open(self, db: sqlite3.Connection) -> None:
         """Know what is there; a file of an older version gets its index."""
@@ -76,12 +77,26 @@ class Packing:
             seqs = np.array([fresh[place][0] for place in places], np.int64)
             self.ids.add(db, model, _keys(records, places), seqs)
 
+    def expect(self, db: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+        """Look the ids of outcomes up together, which costs a tenth of one by one; ``label`` is then asked about these."""
+        by_model: dict[ModelName, list[str]] = {}
+        for outcome in outcomes:
+            if outcome.model in self._models:
+                by_model.setdefault(outcome.model, []).append(outcome.id)
+        self._expected = {(model, id_): [] for model, ids in by_model.items() for id_ in ids}
+        for model, ids in by_model.items():
+            for place, seq in self.ids.hits(db, model, Sorted.of(ids)):
+                self._expected[model, ids[place]].append(seq)
+
     def label(self, db: sqlite3.Connection, outcome: Outcome, stamp: float) -> Joined | None:
         """Join one outcome to its prediction, wherever that lies."""
         row = predictions_table.label(db, outcome, stamp)
         if row is not None or outcome.model not in self._models:
             return row
-        for _, seq in self.ids.hits(db, outcome.model, Sorted.of([outcome.id])):
+        near = self._expected.get((outcome.model, outcome.id))
+        if near is None:
+            near = [seq for _, seq in self.ids.hits(db, outcome.model, Sorted.of([outcome.id]))]
+        for seq in near:
             chunk = self._found(db, outcome.model, outcome.id, seq)
             if chunk is not None:
                 return chunks_table.label(db, chunk, seq, outcome, stamp)
@@ -124,8 +139,9 @@ class Packing:
             if loaded is None:
                 return None
             chunk = self._chunks[loaded.first] = loaded
-            while len(self._chunks) > HELD:
-                self._chunks.popitem(last=False)
+            held = sum(len(one.rows) for one in self._chunks.values())
+            while len(self._chunks) > 1 and (held > HELD_ROWS or len(self._chunks) > HELD):
+                held -= len(self._chunks.popitem(last=False)[1].rows)
         return chunk if chunk.rows.model == model and chunk.rows.ids[seq - chunk.first] == id_ else None
 
 

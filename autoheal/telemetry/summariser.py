@@ -95,13 +95,17 @@ class Summariser:
 
         Taken back on another grid than it was given, it is negative there: sums over both are right.
         """
-        for one in found:
+        mine = [one for one in found if one.row.own and one.row.said is not None]
+        times = np.array([one.row.time for one in mine])
+        widths, starts = self.ages.bucket(times, self._newest.get(spec.name, times.max(initial=0.0)))
+        known: dict[tuple[str, str, int, int], Summary] = {}
+        for one, width, start in zip(mine, widths.tolist(), starts.tolist(), strict=True):
             row = one.row
-            if not row.own or row.said is None:
-                continue
-            width, start = self.ages.bucket(np.array([row.time]), self._newest.get(spec.name, row.time))
             for name in ("", *self.slices.of(db, spec, row.features)) if spec.slices else ("",):
-                summary = self._summary(db, spec, row.version, name, int(width[0]), int(start[0]))
+                place = (row.version, name, width, start)
+                if place not in known:
+                    known[place] = self._summary(db, spec, *place)
+                summary = known[place]
                 if row.before is not None:
                     summary.answers.judge(_judged(spec.task, row.before, row), summary.layout, -1)
                 summary.answers.judge(_judged(spec.task, one.label, row), summary.layout)

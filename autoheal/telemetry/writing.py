@@ -22,7 +22,7 @@ from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.metric_history import MetricHistory
 from autoheal.telemetry.packed import Packed
 from autoheal.telemetry.packing import Packing
-from autoheal.telemetry.records import Metric, Prediction, Record
+from autoheal.telemetry.records import Metric, Outcome, Prediction, Record
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.skew import Matched, Skew
 from autoheal.telemetry.summariser import Summariser
@@ -133,7 +133,9 @@ class Writing:
         self.packing.index(db, fresh)
         if waiting:
             joining.waited(db, fresh, stamp)
-        joining.outcomes(db, records, stamp)
+        outcomes = [r for r in records if isinstance(r, Outcome)]
+        self.packing.expect(db, outcomes)
+        joining.outcomes(db, outcomes, stamp)
         matched = self.skew.take(db, [record for _, record in fresh], records, stamp, self.packing.find)
         joins_table.add(db, joining.tally + matched.tally)
         metrics = [r for r in records if isinstance(r, Metric)]
