@@ -106,7 +106,7 @@ class Files:
         if cursor is not None and cursor.seen == stat:
             return
         try:
-            reader = await asyncio.to_thread(self._opened, key, path, cursor)
+            reader = await self._open(key, path, cursor)
         except FileNotFoundError:
             return
         if cursor is not None and cursor.offset and reader.cursor.tail != cursor.tail:
@@ -122,6 +122,18 @@ class Files:
                 await whole(self._keep(key, reader.cursor))
         finally:
             await asyncio.to_thread(reader.close)
+
+    async def _open(
+        self, key: str, path: Path, cursor: Cursor | None
+    ) -> file_lines.Lines | file_parquet.Parquet:
+        """Open it in a thread; one that is opened while we are told to end is closed again."""
+        opening = asyncio.ensure_future(asyncio.to_thread(self._opened, key, path, cursor))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError, AutohealError):
+                (await opening).close()
+            raise
 
     def _opened(self, key: str, path: Path, cursor: Cursor | None) -> file_lines.Lines | file_parquet.Parquet:
         format_ = self.format or _format(path)
