@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from _shape import Row, row
-from _telemetry_rows import REGIONS, START, reference, spec
+from _telemetry_rows import MONITORS, REGIONS, START, WINDOW, reference, spec
 
 from autoheal.domain.names import ModelName, Version
-from autoheal.domain.specs import ModelSpec, MonitorSpec
+from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.evaluate import evaluate
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.rows import PRESENT, Column, Rows
@@ -21,11 +21,6 @@ from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.values import from_unix
 
 ABOUT = "python benchmarks/telemetry.py"
-WINDOW = 1_000
-MONITORS = (
-    MonitorSpec("performance", {"window": {"rows": WINDOW}}),
-    MonitorSpec("data_drift", {"window": {"rows": WINDOW}}),
-)
 
 
 @dataclass

@@ -14,6 +14,11 @@ from autoheal.telemetry import build_performance, build_reference, load_referenc
 
 START = 1_700_000_000.0
 REGIONS = ("north", "south", "east")
+WINDOW = 1_000
+MONITORS = (
+    MonitorSpec("performance", {"window": {"rows": WINDOW}}),
+    MonitorSpec("data_drift", {"window": {"rows": WINDOW}}),
+)
 
 
 def spec(name: str, features: int, categorical: int = 2, monitors: tuple[MonitorSpec, ...] = ()) -> ModelSpec:

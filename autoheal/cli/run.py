@@ -25,9 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import asyncio
     import logging
+    import os
     import sys
     from pathlib import Path
 
+    # Before numpy is imported: our matrices are small, and threads of OpenBLAS that wait for work take a core meanwhile.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from autoheal.daemon import app, reload, settings
 
     logging.basicConfig(

@@ -140,7 +140,8 @@ class Ring:
 
     def hold(self, seqs: Sequence[int] | NDArray[np.int64], rows: Rows) -> None:
         """Take rows that ``columns`` of this ring made, in the order of their ascending ``seqs``."""
-        rows = rows.take(slice(-self.capacity, None))
+        if len(rows) > self.capacity:
+            rows = rows.take(slice(-self.capacity, None))
         start, end = self._make_room(len(rows))
         self._seq[start:end] = seqs[-self.capacity :]
         self._version[start:end] = rows.version
