@@ -35,8 +35,10 @@ from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
 
 _LOG = logging.getLogger(__name__)
-#: Real seconds between two writes of the monitors' states.
-SAVE_EVERY = 5.0
+#: Real seconds between two writes of the monitors' states, and how many times as long as a write took, if that is more.
+SAVE_EVERY, SAVE_SHARE = 5.0, 50.0
+#: Models that are looked at after one glance at the registry.
+TOGETHER = 50
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Rounds:
     state_file: Path
     beat: float = 1.0
     _models: dict[ModelName, ModelBeat] = field(default_factory=dict)
-    _saved: float = float("-inf")
+    _save_at: float = float("-inf")
     _shared: tuple[Config, Budgets] = field(default_factory=lambda: (Config(), {}))
 
     async def run(self) -> None:
@@ -73,10 +75,12 @@ class Rounds:
         await asyncio.to_thread(self._load)
         while True:
             started = self.clock.monotonic()
-            for spec in tuple(self.world().config.models.values()):
-                await self._model(spec)
-            if self.clock.monotonic() - self._saved > SAVE_EVERY:
-                await asyncio.to_thread(self._save)
+            specs = tuple(self.world().config.models.values())
+            for first in range(0, len(specs), TOGETHER):
+                await self.watch.glance(spec.name for spec in specs[first : first + TOGETHER])
+                for spec in specs[first : first + TOGETHER]:
+                    await self._model(spec)
+            await self._keep()
             await self.clock.sleep(max(0.02, self.beat - (self.clock.monotonic() - started)))
 
     async def _model(self, spec: ModelSpec) -> None:
@@ -145,6 +149,15 @@ class Rounds:
 
     # --- between restarts ---------------------------------------------------------------------------------------
 
+    async def _keep(self) -> None:
+        """Save now and then, a large fleet less often."""
+        began = self.clock.monotonic()
+        if began < self._save_at:
+            return
+        await asyncio.to_thread(self._save)
+        took = self.clock.monotonic() - began
+        self._save_at = began + max(SAVE_EVERY, SAVE_SHARE * took)
+
     def _save(self) -> None:
         data = {
             name: {
@@ -155,7 +168,6 @@ class Rounds:
             for name, beat in self._models.items()
         }
         replace_file(self.state_file, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY))
-        self._saved = self.clock.monotonic()
 
     def _load(self) -> None:
         try:

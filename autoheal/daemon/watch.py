@@ -2,20 +2,26 @@
 nothing.
 
 One look a model: ``ChampionObserved`` when the pointer moved (by us, by CI, by hand), ``ReferenceObserved`` when the
-champion is compared with something else, ``FactsObserved`` when what the
-ladder may count on changed, and a mark in the registry when a champion has served healthy for long enough. Called by
-``rounds`` before the monitors, so that findings are about the champion of the moment.
+champion is compared with something else, ``FactsObserved`` when what the ladder may count on changed, and a mark in the
+registry when a champion has served healthy for long enough. Called by ``rounds`` before the monitors, so that findings
+are about the champion of the moment. The surprising part: looks come every second for thousands of models, so ``glance``
+asks which files changed, the others are not read again; and labels are counted anew when monitors would look again,
+while an incident of the model is open at every look.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from autoheal.actions.targets.champion import Champion
 from autoheal.actions.targets.gateway import GatewayClient, Route
-from autoheal.actions.targets.registry import Registry
+from autoheal.actions.targets.references import Anchored
+from autoheal.actions.targets.registry import Registry, Stamp
 from autoheal.clock import Clock
 from autoheal.daemon.news import facts_are_news, label_floor
 from autoheal.domain.events import ChampionObserved, Event, FactsObserved, ReferenceObserved
@@ -31,6 +37,28 @@ from autoheal.telemetry.service import Telemetry
 ROUTES_LAST = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What the registry says about a model with a champion."""
+
+    champion: Champion
+    anchor: Anchored | None
+    known_good: str
+    trained_to: datetime | None
+    fallback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Labels counted at ``at``, of this champion, since this floor."""
+
+    at: datetime
+    champion: Champion
+    floor: datetime | None
+    fresh: int
+    matured: int
+
+
 @dataclass(slots=True)
 class Watch:
     """``look`` is called for one model at a time."""
@@ -43,62 +71,84 @@ class Watch:
     _routes: dict[str, Route] | None = None
     _asked: float = float("-inf")
     _marked: set[tuple[str, str, datetime]] = field(default_factory=set)
+    _stamps: dict[ModelName, Stamp] = field(default_factory=dict)
+    _known: dict[ModelName, tuple[Stamp, str, Registered | None]] = field(default_factory=dict)
+    _counts: dict[ModelName, Counted] = field(default_factory=dict)
+
+    async def glance(self, models: Iterable[ModelName]) -> None:
+        """See which of these models changed in the registry; the others are looked at from memory until the next glance."""
+        self._stamps = await asyncio.to_thread(self._stamped, tuple(models))
 
     async def look(self, world: World, spec: ModelSpec) -> tuple[Event, ...]:
         """What is new about this model. Raises ActionError when the registry cannot be read."""
-        champion = await asyncio.to_thread(self.registry.champion, spec.name)
-        if champion is None:
+        seen = await self._registered(spec)
+        if seen is None:
             return ()
-        state = world.models.get(spec.name) or ModelState(spec.name)
+        champion, state = seen.champion, world.models.get(spec.name) or ModelState(spec.name)
         events: list[Event] = []
         if (state.champion, state.champion_since) != (champion.version, champion.since):
             events.append(_observed(spec.name, champion))
         known = state.reference if state.champion == champion.version else ""
-        events += await asyncio.to_thread(self._reference, spec.name, champion.version, known)
-        facts = await self._facts(world, spec, champion)
+        events += _compared(spec.name, seen, known)
         concerned = any(i.open and spec.name in i.models for i in world.incidents.values())
+        facts = await self._facts(world, spec, seen, concerned=concerned)
         if facts_are_news(facts, state.facts, concerned=concerned):
             events.append(FactsObserved(spec.name, facts))
         if _proved(world, spec, champion.version):
             await self._mark_good(state, champion, facts)
         return tuple(events)
 
-    def _reference(self, model: ModelName, version: str, known: str) -> tuple[Event, ...]:
-        """Whether the champion is compared with something else than is known."""
-        anchors = self.registry.anchors(model, version)
-        if not anchors:
-            return (ReferenceObserved(model, Version(version), ""),) if known else ()
-        now = anchors[-1]
-        if now.digest == known:
-            return ()
-        return (ReferenceObserved(model, Version(version), now.digest, now.how, now.by, now.detail),)
+    def _stamped(self, models: Sequence[ModelName]) -> dict[ModelName, Stamp]:
+        """Without those that cannot be looked at: reading them says why."""
+        found: dict[ModelName, Stamp] = {}
+        for name in models:
+            with contextlib.suppress(ActionError):
+                found[name] = self.registry.stamp(name)
+        return found
 
-    async def _facts(self, world: World, spec: ModelSpec, champion: Champion) -> Facts:
-        now = self.clock.now()
-        known_good = await asyncio.to_thread(self.registry.known_good, spec.name, champion.version)
-        trained_to = await asyncio.to_thread(self._trained_to, spec.name, champion.version)
-        fallback = spec.fallback if spec.fallback and self.registry.has(spec.name, spec.fallback) else ""
-        floor = label_floor(world, spec.name, trained_to)
-        fresh = await asyncio.to_thread(self.telemetry.matured, spec.name, now=now, since=floor)
-        earned = await asyncio.to_thread(
-            self.telemetry.matured,
-            spec.name,
-            now=now,
-            since=champion.since,
-            version=Version(champion.version),
+    async def _registered(self, spec: ModelSpec) -> Registered | None:
+        stamp, held = self._stamps.get(spec.name), self._known.get(spec.name)
+        if stamp is not None and held is not None and held[:2] == (stamp, spec.fallback):
+            return held[2]
+        seen = await asyncio.to_thread(self._read, spec)
+        if stamp is not None:
+            self._known[spec.name] = (stamp, spec.fallback, seen)
+        return seen
+
+    def _read(self, spec: ModelSpec) -> Registered | None:
+        registry, model = self.registry, spec.name
+        champion = registry.champion(model)
+        if champion is None:
+            return None
+        anchors = registry.anchors(model, champion.version)
+        return Registered(
+            champion=champion,
+            anchor=anchors[-1] if anchors else None,
+            known_good=registry.known_good(model, champion.version) or "",
+            trained_to=registry.info(model, champion.version).lineage.data_to,
+            fallback=spec.fallback if spec.fallback and registry.has(model, spec.fallback) else "",
         )
+
+    async def _facts(self, world: World, spec: ModelSpec, seen: Registered, *, concerned: bool) -> Facts:
+        now, floor = self.clock.now(), label_floor(world, spec.name, seen.trained_to)
+        counted = self._counts.get(spec.name)
+        if counted is None or concerned or _outdated(counted, seen.champion, floor, spec, now):
+            counted = await asyncio.to_thread(self._count, spec.name, seen.champion, floor, now)
+            self._counts[spec.name] = counted
         return Facts(
             at=now,
-            champion=Version(champion.version),
-            known_good=Version(known_good or ""),
-            fallback=Version(fallback),
+            champion=Version(seen.champion.version),
+            known_good=Version(seen.known_good),
+            fallback=Version(seen.fallback),
             on_fallback=await self._on_fallback(spec.name),
-            fresh_labels=fresh,
-            matured_labels=earned,
+            fresh_labels=counted.fresh,
+            matured_labels=counted.matured,
         )
 
-    def _trained_to(self, model: ModelName, version: str) -> datetime | None:
-        return self.registry.info(model, version).lineage.data_to
+    def _count(self, model: ModelName, champion: Champion, floor: datetime | None, now: datetime) -> Counted:
+        matured = partial(self.telemetry.matured, model, now=now)
+        fresh, earned = matured(since=floor), matured(since=champion.since, version=Version(champion.version))
+        return Counted(now, champion, floor, fresh, earned)
 
     async def _on_fallback(self, model: ModelName) -> bool:
         """As far as the gateway says; one that is away leaves the last answer standing."""
@@ -122,6 +172,27 @@ class Watch:
         if healthy_for >= self.good_after and mark not in self._marked:
             await asyncio.to_thread(self.registry.mark_good, state.name, champion.version, self.clock.now())
             self._marked.add(mark)
+
+
+def _compared(model: ModelName, seen: Registered, known: str) -> tuple[Event, ...]:
+    """Whether the champion is compared with something else than is known."""
+    version, anchor = Version(seen.champion.version), seen.anchor
+    if anchor is None:
+        return (ReferenceObserved(model, version, ""),) if known else ()
+    if anchor.digest == known:
+        return ()
+    return (ReferenceObserved(model, version, anchor.digest, anchor.how, anchor.by, anchor.detail),)
+
+
+def _outdated(
+    counted: Counted, champion: Champion, floor: datetime | None, spec: ModelSpec, now: datetime
+) -> bool:
+    """Whether labels are to be counted again: about something else, or as late as the monitors look again."""
+    every = min((m.every for m in spec.monitors), default=timedelta(minutes=1))
+    return (counted.champion, counted.floor) != (
+        champion,
+        floor,
+    ) or not counted.at <= now < counted.at + every
 
 
 def _observed(model: ModelName, champion: Champion) -> ChampionObserved:

@@ -15,6 +15,7 @@ from autoheal.domain.finding import Finding
 from autoheal.domain.names import Verdict
 from autoheal.domain.source_health import SourceHealth, SourceState
 from autoheal.telemetry import Counts, Record
+from autoheal.telemetry.packed import newest_time
 from autoheal.telemetry.values import from_unix, to_unix
 
 #: Real seconds that a rate is taken over, and of one of its parts.
@@ -42,7 +43,7 @@ class Meter:
         """Rows were stored."""
         self.rows += len(records)
         self.duplicates += counts.duplicates
-        self.newest = max(self.newest, max((r.time or 0.0 for r in records), default=0.0))
+        self.newest = max(self.newest, newest_time(records))
         if self._parts and at - self._parts[-1][0] < PART:
             self._parts[-1][1] += len(records)
         else:

@@ -89,6 +89,13 @@ class Packed(Sequence[Record]):
         )
 
 
+def newest_time(records: Sequence[Record]) -> float:
+    """The latest time that any of them has, 0 when none has one."""
+    if isinstance(records, Packed):
+        return float(records.time.max(initial=0.0))
+    return max((record.time or 0.0 for record in records), default=0.0)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RowFeatures(Mapping[str, Scalar]):
     """The features of one row, read when they are asked for."""

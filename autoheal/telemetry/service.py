@@ -49,6 +49,7 @@ class Telemetry:
         self._pending = 0
         self._closed = False
         self._models: dict[ModelName, ModelSpec] = {}
+        self._tasks: dict[ModelName, Task] = {}
 
     @classmethod
     async def open(
@@ -85,13 +86,14 @@ class Telemetry:
     async def configure(self, models: Mapping[ModelName, ModelSpec]) -> None:
         """Take the models of a new configuration; rings of unchanged ones stay."""
         self._models = dict(models)
+        self._tasks = {name: spec.task for name, spec in models.items()}
         fresh = dict(models)
         await asyncio.wrap_future(self._group.after(lambda: self._store.configure(fresh)))
 
     @property
-    def tasks(self) -> dict[ModelName, Task]:
+    def tasks(self) -> Mapping[ModelName, Task]:
         """The models that exist, as ``parse_rows`` wants them."""
-        return {name: spec.task for name, spec in self._models.items()}
+        return self._tasks
 
     @property
     def totals(self) -> dict[str, int]:

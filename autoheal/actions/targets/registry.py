@@ -15,17 +15,22 @@ import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from autoheal.actions.targets import artefact, champion, versions
+from autoheal.actions.targets import artefact, champion, references, versions
 from autoheal.actions.targets.champion import Champion, Good, Moved
 from autoheal.actions.targets.names import checked
 from autoheal.actions.targets.reference_shelf import ReferenceShelf
 from autoheal.actions.targets.versions import CANDIDATES, VERSIONS, NewVersion, VersionInfo
 from autoheal.durable import make_folder, replace_file
-from autoheal.errors import ActionRefused
+from autoheal.errors import ActionError, ActionRefused
+
+#: What is written when something changes about a model: a version's folder never does.
+STAMPED: Final = ("champion.json", "history.jsonl", references.LINES, VERSIONS, CANDIDATES)
+#: Time, size and number of each file; None: not there.
+Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class Registry(ReferenceShelf):
@@ -95,6 +100,11 @@ class Registry(ReferenceShelf):
     def made_by(self, model: str, key: str) -> VersionInfo | None:
         """The version that this key registered, if any."""
         return next((v for v in self.versions(model) if key and v.by_key == key), None)
+
+    def stamp(self, model: str) -> Stamp:
+        """Another one as soon as anything is written about a model; cheap, for whoever reads it again and again."""
+        folder = self._folder(model)
+        return tuple(_written(folder / name) for name in STAMPED)
 
     # --- versions -----------------------------------------------------------------------------------------------
 
@@ -196,3 +206,13 @@ class Registry(ReferenceShelf):
         if info.role != "model":
             raise ActionRefused(f"{model} {version} is a {info.role}, which cannot be champion")
         self.artefact(model, version)
+
+
+def _written(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ActionError(f"registry: {error}", retryable=True) from error
+    return found.st_mtime_ns, found.st_size, found.st_ino
