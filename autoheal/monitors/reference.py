@@ -6,7 +6,7 @@ Read from the registry's reference.json by ``telemetry.reference`` (which also b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -43,12 +43,12 @@ class FeatureReference:
     missing: float = 0.0
     low: float | None = None
     high: float | None = None
-    grid: tuple[float, ...] = ()
+    grid: Sequence[float] = ()
     run: int = 0
     distinct: int = 0
     likeness: tuple[float, float] = (1.0, 0.0)
-    cells: tuple[float, ...] = ()
-    cell_counts: tuple[int, ...] = ()
+    cells: Sequence[float] = ()
+    cell_counts: Sequence[int] = ()
 
     def tally(self, column: Column) -> Counts:
         """The rows of a column on this reference's bins; cells of a wrong type count as missing."""

@@ -7,6 +7,7 @@ for missing, in the order of time. Surprise: a number with few values is kept by
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -149,13 +150,13 @@ def load_column(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
         missing=missing,
         low=raw.get("min"),
         high=raw.get("max"),
-        grid=tuple(raw.get("grid", ())),
+        grid=array("d", raw.get("grid", ())),
         run=int(raw.get("run", 0)),
         distinct=int(raw.get("distinct", 0)),
         likeness=(
             float(raw.get("likeness", {}).get("mean", 1.0)),
             float(raw.get("likeness", {}).get("cv2", 0.0)),
         ),
-        cells=tuple(fine.get("edges", ())),
-        cell_counts=tuple(fine.get("counts", ())),
+        cells=array("d", fine.get("edges", ())),
+        cell_counts=array("q", fine.get("counts", ())),
     )
