@@ -29,6 +29,8 @@ _SHIPPED: Final = {
     "evaluate.gate": ("evaluate_gate", "EvaluateGate"),
     "notify": ("notify", "Notify"),
     "pipeline.train": ("pipeline_train", "Train"),
+    "reference.anchor": ("reference_anchor", "ReferenceAnchor"),
+    "reference.restore": ("reference_anchor", "ReferenceRestore"),
     "registry.known_good": ("registry_known_good", "KnownGood"),
     "registry.register": ("registry_register", "Register"),
     "registry.set_champion": ("registry_set_champion", "SetChampion"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from autoheal.cli.reference_csv import add_answer_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 NAME = "reference"
 HELP = "say what a version is compared with, or change it"
-
-#: The parts of a parent's reference that are about features: performance is each version's own.
-OF_FEATURES = ("rows", "features", "joint")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,12 +80,13 @@ def _made(
         return made, "training", f"{made['rows']:,} rows of {Path(args.file).name}"
     if args.window:
         return _of_window(args, spec, state, now)
-    return _of_lineage(args, spec, registry, state, now) if args.lineage else None
+    return _of_lineage(args, spec, registry, state) if args.lineage else None
 
 
 def _of_window(
     args: argparse.Namespace, spec: ModelSpec, state: Path, now: datetime
 ) -> tuple[dict[str, Any], How, str]:
+    from autoheal.actions.lineage import span
     from autoheal.domain.names import Version
     from autoheal.errors import ActionRefused
     from autoheal.telemetry.served_reference import LEAST_LABELS, served_reference
@@ -103,33 +102,27 @@ def _of_window(
     return (
         served.reference,
         "window",
-        f"{_span(since, until)}: {served.rows:,} rows, {served.labels:,} labels{few}",
+        f"{span(since, until)}: {served.rows:,} rows, {served.labels:,} labels{few}",
     )
 
 
 def _of_lineage(
-    args: argparse.Namespace, spec: ModelSpec, registry: Registry, state: Path, now: datetime
+    args: argparse.Namespace, spec: ModelSpec, registry: Registry, state: Path
 ) -> tuple[dict[str, Any], How, str]:
-    import orjson
+    from contextlib import closing
 
-    from autoheal.errors import ActionRefused, TelemetryError
-    from autoheal.telemetry.served_reference import served_reference
+    from autoheal.actions.lineage import of_lineage
+    from autoheal.telemetry.served_reference import rows_served
+    from autoheal.telemetry.store import reader
+    from autoheal.telemetry.values import to_unix
 
-    info, why = registry.info(spec.name, args.version), "it does not say on what it was trained"
-    since, until = info.lineage.data_from, info.lineage.data_to
-    if since is not None and until is not None:
-        try:
-            served = served_reference(state / "telemetry.db", spec, since, until, now=now, version=None)
-        except TelemetryError as error:
-            why = str(error)
-        else:
-            return served.reference, "lineage", f"trained on {_span(since, until)}: {served.rows:,} rows"
-    parent = registry.reference_path(spec.name, info.parent) if info.parent else None
-    if parent is None:
-        raise ActionRefused(f"{spec.name} {args.version}: {why}; and no parent of it has a reference")
-    known = orjson.loads(parent.read_bytes())
-    of_features = {key: known[key] for key in OF_FEATURES if key in known}
-    return of_features | {"performance": {}}, "lineage", f"the features of its parent {info.parent}; {why}"
+    def served(since: datetime, until: datetime) -> list[Mapping[str, Any]]:
+        with closing(reader(state / "telemetry.db")) as db:
+            found = rows_served(db, spec.name, to_unix(since), to_unix(until))
+        return [features for _, features in reversed(found)]
+
+    story = of_lineage(spec, registry, args.version, served)
+    return story.reference, "lineage", story.detail
 
 
 def _window(text: str) -> tuple[datetime, datetime]:
@@ -169,13 +162,6 @@ def _incident_in(state: Path, model: str, since: datetime, until: datetime) -> s
     finally:
         log.close()
     return next((f"incident {name}" for name, start in began.items() if start < until), None)
-
-
-def _span(since: datetime, until: datetime) -> str:
-    from datetime import UTC
-
-    since, until = since.astimezone(UTC), until.astimezone(UTC)
-    return f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"
 
 
 def _tell(registry: Registry, model: str, version: str) -> None:

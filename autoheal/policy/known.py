@@ -83,6 +83,8 @@ _COMPARED = "gain n evidence champion_loss candidate_loss champion"
 #: For tests and for documents; whoever has the plug-ins at hand uses ``Known.of``.
 STANDARD_ACTIONS: Mapping[str, ActionInputs] = {
     "registry.known_good": _takes("model", "", "version champion candidates"),
+    "reference.anchor": _takes("model version", "anew", "version how detail"),
+    "reference.restore": _takes("model version", "", "version"),
     "registry.set_champion": _takes("model version", "previous", "version previous"),
     "registry.register": _takes("model candidate", "", "version"),
     "evaluate.candidate": _takes(

@@ -7,7 +7,8 @@ sample, and from answers of the version itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autoheal.domain.names import Version
+from autoheal.domain.names import ModelName, Version
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import TelemetryError
 from autoheal.telemetry import chunks_table, predictions_table
@@ -45,13 +46,9 @@ def served_reference(
     until: datetime,
     *,
     now: datetime,
-    version: Version | None,
+    version: Version,
 ) -> Served:
-    """From the newest rows with since < time <= until that ``version`` answered. None stands for any version: what a
-    training set was, whose rows say nothing about performance.
-
-    Raises TelemetryError when there are too few rows.
-    """
+    """From the newest rows with since < time <= until that ``version`` answered; TelemetryError when they are too few."""
     start, end = to_unix(since), to_unix(until)
     with closing(reader(path)) as db:
         found = [
@@ -61,24 +58,33 @@ def served_reference(
         ]
     rows = sorted(found, key=lambda row: (row.record.time, row.seq))[-MOST_ROWS:]
     if len(rows) < LEAST_ROWS:
-        who = f"answered by {version} " if version else ""
         raise TelemetryError(
-            f"{len(rows)} rows {who}from {since.isoformat()} to {until.isoformat()} are left on disk,"
+            f"{len(rows)} rows answered by {version} from {since.isoformat()} to {until.isoformat()} are left on disk,"
             f" {LEAST_ROWS} are needed"
         )
     matured = to_unix(now) - spec.label_lag.total_seconds()
-    labelled = (
-        [row for row in rows if row.label is not None and row.record.time <= matured] if version else []
-    )
+    labelled = [row for row in rows if row.label is not None and row.record.time <= matured]
     latency = [row.record.latency_ms for row in rows if row.record.latency_ms is not None]
     made = build_reference(
         spec.features,
         _columns(spec, rows),
         _performance(spec, labelled) if len(labelled) >= LEAST_LABELS else None,
-        float(np.quantile(latency, 0.95)) if version and latency else None,
+        float(np.quantile(latency, 0.95)) if latency else None,
         slices=spec.slices,
     )
     return Served(made, len(rows), len(labelled))
+
+
+def rows_served(
+    db: sqlite3.Connection, model: ModelName, since: float, until: float, limit: int = MOST_ROWS
+) -> list[tuple[float, Mapping[str, Any]]]:
+    """Time and features of the newest rows with since < time <= until, whoever answered them, the newest first."""
+    found = [
+        row
+        for table in (predictions_table, chunks_table)
+        for row in table.served(db, model, since=since, until=until, limit=limit)
+    ]
+    return sorted(found, key=lambda row: row[0], reverse=True)[:limit]
 
 
 def _performance(spec: ModelSpec, rows: Sequence[StoredRow]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.maturity import Maturity, maturity
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
+from autoheal.telemetry.served_reference import rows_served
 from autoheal.telemetry.store import Store, reader
 from autoheal.telemetry.values import from_unix, to_unix
 
@@ -177,12 +178,9 @@ class Telemetry:
     ) -> list[dict[str, Any]]:
         """The newest rows with ``since < time <= until``, labelled or not, newest first: their time and features."""
         start = -math.inf if since is None else to_unix(since)
-        end = to_unix(until)
         with self._reading:
-            tables = (predictions_table, chunks_table)
-            parts = [t.served(self._reader, model, since=start, until=end, limit=limit) for t in tables]
-            found = sorted((row for part in parts for row in part), key=lambda row: row[0], reverse=True)
-        return [{"time": from_unix(time), "features": features} for time, features in found[:limit]]
+            found = rows_served(self._reader, model, start, to_unix(until), limit)
+        return [{"time": from_unix(time), "features": features} for time, features in found]
 
     def matured(
         self,

@@ -19,6 +19,8 @@ EXAMPLES = {
     "evaluate.gate": {"model": "m", "candidate": "c-1"},
     "notify": {"to": "oncall", "text": "hello"},
     "pipeline.train": {"model": "m", "dataset": "d.csv", "holdout": "h.csv"},
+    "reference.anchor": {"model": "m", "version": "v0"},
+    "reference.restore": {"model": "m", "version": "v0"},
     "registry.known_good": {"model": "m"},
     "registry.register": {"model": "m", "candidate": "c-1"},
     "registry.set_champion": {"model": "m", "version": "v0"},

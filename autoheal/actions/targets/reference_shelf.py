@@ -37,6 +37,16 @@ class ReferenceShelf(Shelves):
         """What took the place of a version's own reference, the present one last; empty: nothing did."""
         return references.standing(references.history(self._folder(model)), version)
 
+    def anchored_by(self, model: str, key: str) -> Anchored | None:
+        """The reference that this key put in place, if any; undone since or not."""
+        lines = references.history(self._folder(model)) if key else ()
+        return next((line for line in lines if isinstance(line, Anchored) and line.key == key), None)
+
+    def restored_by(self, model: str, key: str) -> Restored | None:
+        """The undoing that this key did, if any."""
+        lines = references.history(self._folder(model)) if key else ()
+        return next((line for line in lines if isinstance(line, Restored) and line.key == key), None)
+
     def anchor(
         self,
         model: str,
