@@ -16,7 +16,7 @@ from autoheal.api.wire import Series
 from autoheal.clock import Clock
 from autoheal.domain.events import Entry, Event
 from autoheal.domain.label_state import ModelLabels
-from autoheal.domain.past import Facts, Samples
+from autoheal.domain.past import Facts, Samples, Skew
 from autoheal.domain.source_health import SourceHealth
 from autoheal.domain.world import World
 
@@ -61,6 +61,8 @@ class PastDoor(Protocol):
     def facts(
         self, model: str, since: datetime | None, until: datetime | None, step: timedelta, path: str
     ) -> Facts: ...
+
+    def skew(self, model: str, since: datetime | None, until: datetime | None, ids: int) -> Skew: ...
 
 
 class LogDoor(Protocol):

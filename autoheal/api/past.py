@@ -1,4 +1,4 @@
-"""What is kept of a model's past: sampled raw rows, and facts per stretch of time. Reads, on both doors.
+"""What is kept of a model's past: sampled raw rows, facts per stretch of time, and skew. Reads, on both doors.
 
 The telemetry behind it is asked off the event loop. Sensitive features never come this far.
 """
@@ -14,9 +14,9 @@ from pydantic import AwareDatetime
 from autoheal.api.faults import Refused, documented
 from autoheal.api.hub import PastDoor
 from autoheal.api.parts import HubPart
-from autoheal.api.wire import facts_adapter, samples_adapter
+from autoheal.api.wire import facts_adapter, samples_adapter, skew_adapter
 from autoheal.domain.durations import parse_duration
-from autoheal.domain.past import Facts, Samples
+from autoheal.domain.past import Facts, Samples, Skew
 
 JSON = "application/json"
 router = APIRouter()
@@ -69,6 +69,29 @@ async def history(
     except ValueError as problem:
         raise Refused(422, str(problem)) from problem
     return Response(facts_adapter().dump_json(found), media_type=JSON)
+
+
+@router.get(
+    "/v1/skew",
+    response_model=Skew,
+    summary="Served features beside the training pipeline's, and the ids that it is asked for",
+    responses=documented(404, 422),
+)
+async def skew(
+    hub: HubPart,
+    model: Model,
+    since: When = None,
+    until: When = None,
+    ids: Annotated[int, Query(ge=0, le=10_000)] = 0,
+) -> Response:
+    past = _door(hub.past, since, until)
+    try:
+        found = await asyncio.to_thread(past.skew, model, since, until, ids)
+    except KeyError:
+        raise Refused(404, f"there is no model {model[:60]!a}") from None
+    except ValueError as problem:
+        raise Refused(422, str(problem)) from problem
+    return Response(skew_adapter().dump_json(found), media_type=JSON)
 
 
 def _door(past: PastDoor | None, *times: AwareDatetime | None) -> PastDoor:

@@ -28,7 +28,7 @@ from pydantic import (
 from autoheal.domain.events import Entry
 from autoheal.domain.finding import Finding
 from autoheal.domain.label_state import ModelLabels
-from autoheal.domain.past import Facts, Samples
+from autoheal.domain.past import Facts, Samples, Skew
 from autoheal.domain.records import Alarm, Approval, Decision, Incident, ModelState, Run
 from autoheal.domain.source_health import SourceHealth
 from autoheal.domain.world import World
@@ -335,3 +335,8 @@ def newest_incident(world: World, target: str) -> Incident | None:
     """The incident to look at first for a model or upstream: an open one, else the one opened last."""
     mine = [i for i in world.incidents.values() if target == i.target or target in i.models]
     return max(mine, key=lambda i: (i.open, i.opened_at), default=None)
+
+
+@cache
+def skew_adapter() -> TypeAdapter[Skew]:
+    return TypeAdapter(Skew)

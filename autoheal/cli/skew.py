@@ -97,5 +97,5 @@ def _compared(
     from dataclasses import asdict
 
     for one in report.features(spec.name, since, until):
-        yield {"model": spec.name} | asdict(one) | {"share": one.share}
+        yield {"model": spec.name} | asdict(one)
     yield {"model": spec.name, "records": asdict(report.fates(spec.name))}

@@ -1,6 +1,6 @@
-"""What is kept of a model's past, as everybody is told: facts per stretch of time, and sampled raw rows. Pure.
+"""What is kept of a model's past, as everybody is told: facts per stretch of time, sampled raw rows, and skew. Pure.
 
-Made by ``telemetry`` (``facts``, ``sample``), handed out by the API; not part of the world, which would have to hold it.
+Made by ``telemetry`` (``facts``, ``sample``, ``skew_report``), handed out by the API; not part of the world, which would have to hold it.
 """
 
 from __future__ import annotations
@@ -64,3 +64,54 @@ class Facts:
     since: datetime
     until: datetime
     facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSkew:
+    """Of ``compared`` ids of a version, how many had another value, were missing as served, are missing in the pipeline;
+    ``share`` of them are not the same. ``apart``: how far numbers lay apart on average, as a share of the larger; 0 for
+    sensitive features."""
+
+    version: str
+    feature: str
+    compared: int
+    different: int
+    not_served: int
+    not_trained: int
+    apart: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class SkewRecords:
+    """What became of the pipeline's records since telemetry.db was made; each is in exactly one."""
+
+    compared: int = 0
+    doubled: int = 0
+    corrected: int = 0
+    late: int = 0
+    orphaned: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SkewId:
+    """An id that is sampled; ``time`` and ``version`` of its prediction."""
+
+    id: str
+    time: datetime
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """Served features beside the training pipeline's, of predictions with since < time <= until. ``ids`` are the oldest
+    ones whose features have not come; ``more``: there are others."""
+
+    model: str
+    since: datetime
+    until: datetime
+    features: tuple[FeatureSkew, ...]
+    records: SkewRecords
+    ids: tuple[SkewId, ...] = ()
+    more: bool = False

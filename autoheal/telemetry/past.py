@@ -1,4 +1,4 @@
-"""The past of a model for the doors: sampled rows and facts, with usual stretches of time and limits. Reads telemetry.
+"""The past of a model for the doors: sampled rows, facts and skew, with usual stretches of time and limits. Reads telemetry.
 
 Blocking (a file is read): call it off the event loop. Callers are the API's routes, through the daemon's hub.
 """
@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 from autoheal.clock import Clock
 from autoheal.domain.names import ModelName, Version
-from autoheal.domain.past import Facts, SampledRow, Samples
+from autoheal.domain.past import Facts, SampledRow, Samples, Skew
 from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.telemetry.service import Telemetry
+from autoheal.telemetry.skew import options_of
 
 #: Stretches of one answer.
 MOST_STEPS = 2_000
@@ -68,6 +69,22 @@ class Past:
         finally:
             history.close()
         return Facts(model, since, until, tuple(found))
+
+    def skew(self, model: str, since: datetime | None, until: datetime | None, ids: int) -> Skew:
+        """With at most ``ids`` ids. KeyError for an unknown model, ValueError when it is not compared at all."""
+        spec = self.models()[ModelName(model)]
+        options = options_of(spec)
+        if options is None:
+            raise ValueError(f"{model}: its monitor data_quality has no skew: {{share: ...}}")
+        since, until = self._span(spec, since, until)
+        report = self.telemetry.skew()
+        try:
+            wanted = report.wanted(spec.name, options.share, since, until) if ids else []
+            features = report.features(spec.name, since, until)
+            records = report.fates(spec.name)
+        finally:
+            report.close()
+        return Skew(model, since, until, features, records, tuple(wanted[:ids]), len(wanted) > ids > 0)
 
     def _span(
         self, spec: ModelSpec, since: datetime | None, until: datetime | None

@@ -34,6 +34,7 @@ from autoheal.telemetry.maturity import Maturity, maturity
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.served_reference import rows_served
+from autoheal.telemetry.skew_report import SkewReport
 from autoheal.telemetry.store import Store, reader
 from autoheal.telemetry.values import from_unix, to_unix
 
@@ -86,9 +87,8 @@ class Telemetry:
 
     async def configure(self, models: Mapping[ModelName, ModelSpec]) -> None:
         """Take the models of a new configuration; rings of unchanged ones stay."""
-        self._models = dict(models)
+        self._models = fresh = dict(models)
         self._tasks = {name: spec.task for name, spec in models.items()}
-        fresh = dict(models)
         await asyncio.wrap_future(self._group.after(lambda: self._store.configure(fresh)))
 
     @property
@@ -218,6 +218,10 @@ class Telemetry:
     def history(self) -> History:
         """The summaries over time, on a connection of their own; close it."""
         return History(self._store.path)
+
+    def skew(self) -> SkewReport:
+        """Served features beside the training pipeline's, on a connection of its own; close it."""
+        return SkewReport(self._store.path)
 
     def joins(self) -> dict[ModelName, Joins]:
         """Exact counts per model of what was joined, doubled, corrected, orphaned, expired; kept over restarts."""

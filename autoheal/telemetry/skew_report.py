@@ -1,63 +1,24 @@
 """What is known of a model's skew, and which ids the training pipeline is asked for. Reads telemetry.db, changes nothing.
 
-For ``autoheal skew`` and tests; works with or without a running daemon.
+For ``autoheal skew`` and the API; works with or without a running daemon.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from autoheal.domain.names import ModelName
+from autoheal.domain.past import FeatureSkew, SkewId, SkewRecords
 from autoheal.telemetry import chunks_table, joins_table, predictions_table, skew_table
 from autoheal.telemetry.same_features import MILLION, sampled
 from autoheal.telemetry.schema import connect
 from autoheal.telemetry.values import from_unix, to_unix
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureSkew:
-    """Of ``compared`` ids of a version, how many had another value, were missing as served, are missing in the pipeline.
-    ``apart``: how far numbers lay apart on average, as a share of the larger; 0 for sensitive features."""
-
-    version: str
-    feature: str
-    compared: int
-    different: int
-    not_served: int
-    not_trained: int
-    apart: float
-
-    @property
-    def share(self) -> float:
-        """Of those compared that are not the same."""
-        return (self.different + self.not_served + self.not_trained) / self.compared
-
-
-@dataclass(frozen=True, slots=True)
-class Fates:
-    """What became of the pipeline's records since telemetry.db was made; each is in exactly one."""
-
-    compared: int = 0
-    doubled: int = 0
-    corrected: int = 0
-    late: int = 0
-    orphaned: int = 0
-    waiting: int = 0
-
-
-class Wanted(NamedTuple):
-    """An id that is sampled; ``time`` and ``version`` of its prediction."""
-
-    id: str
-    time: datetime
-    version: str
 
 
 class SkewReport:
@@ -76,23 +37,17 @@ class SkewReport:
         for one in skew_table.counts(self._db, model, to_unix(since), to_unix(until)):
             total = found.setdefault((one.version, one.feature), Counter())
             total.update({name: getattr(one, name) for name in one._fields[3:]})
-        return tuple(
-            FeatureSkew(
-                version, feature, n["compared"], n["different"], n["not_served"], n["not_trained"],
-                n["apart"] / MILLION / n["compared"],
-            )
-            for (version, feature), n in sorted(found.items())
-        )  # fmt: skip
+        return tuple(_shares(*key, n) for key, n in sorted(found.items()))
 
-    def fates(self, model: ModelName) -> Fates:
+    def fates(self, model: ModelName) -> SkewRecords:
         known = joins_table.named(self._db, model)
-        names = [f.name for f in fields(Fates) if f.name != "waiting"]
+        names = [f.name for f in fields(SkewRecords) if f.name != "waiting"]
         counts = {name: known.get(f"features_{name}", 0) for name in names}
-        return Fates(**counts, waiting=skew_table.waiting_of(self._db, model))
+        return SkewRecords(**counts, waiting=skew_table.waiting_of(self._db, model))
 
     def wanted(
         self, model: ModelName, share: float, since: datetime, until: datetime, *, known: bool = False
-    ) -> list[Wanted]:
+    ) -> list[SkewId]:
         """The sampled ids of the predictions with since < time <= until by time, without those whose features have come
         unless ``known``."""
         start, end = to_unix(since), to_unix(until)
@@ -110,7 +65,13 @@ class SkewReport:
             ]
         found.sort()
         return [
-            Wanted(id_, from_unix(time), version)
+            SkewId(id_, from_unix(time), version)
             for time, id_, version in found
             if known or skew_table.held(self._db, model, id_) is None
         ]
+
+
+def _shares(version: str, feature: str, n: Counter[str]) -> FeatureSkew:
+    apart, compared = n["apart"] / MILLION / n["compared"], n["compared"]
+    counts = n["different"], n["not_served"], n["not_trained"]
+    return FeatureSkew(version, feature, compared, *counts, apart, sum(counts) / compared)

@@ -70,9 +70,10 @@ def config() -> Config:
         position=at(1),
     )
     monitors = (MonitorSpec("serving"),)
+    compared = (*monitors, MonitorSpec("data_quality", {"skew": {"share": "100%"}}))
     models = (
         ModelSpec(ModelName("fraud"), Task.CLASSIFICATION, "risk", monitors=monitors),
-        ModelSpec(ModelName("eta"), Task.REGRESSION, "maps", monitors=monitors, features=ETA),
+        ModelSpec(ModelName("eta"), Task.REGRESSION, "maps", monitors=compared, features=ETA),
     )
     guards = FleetGuards(warm_up=timedelta(0))
     return Config(

@@ -13,6 +13,7 @@ from autoheal.client.connection import Connection
 from autoheal.domain.names import ModelName
 from autoheal.errors import DoorError
 from autoheal.telemetry import Metric, Outcome, Prediction
+from autoheal.telemetry.records import Features
 from tests.api.house import House
 
 START = datetime(2026, 2, 1, tzinfo=UTC).timestamp()
@@ -72,9 +73,31 @@ async def test_facts_come_by_step_and_a_gap_is_none(home: House) -> None:
     assert (await asked(home, "/v1/history", model="fraud"))[1]["facts"] == []
 
 
+async def test_skew_and_the_ids_that_the_pipeline_is_asked_for(home: House) -> None:
+    await filled(home)
+    eta = ModelName("eta")
+    sent = [Features(eta, f"e{i}", {"km": float(i + i // 4), "street": f"secret-{i}"}) for i in range(6)]
+    await home.telemetry.ingest(sent)
+    span = {"since": "2026-02-01T00:00:00Z", "until": "2026-02-01T04:00:00Z"}
+    status, found = await asked(home, "/v1/skew", model="eta", ids=4, **span)
+    assert status == 200
+    shares = {one["feature"]: (one["compared"], one["different"], one["share"]) for one in found["features"]}
+    assert shares == {"km": (6, 2, 2 / 6), "street": (6, 0, 0.0)}
+    assert found["records"]["compared"] == 6
+    assert [one["id"] for one in found["ids"]] == ["e6", "e7", "e8", "e9"]
+    assert found["more"]
+    assert b"secret" not in orjson.dumps(found)
+    _, few = await asked(home, "/v1/skew", model="eta", ids=10_000, **span)
+    assert (len(few["ids"]), few["more"]) == (294, False)
+    assert (await asked(home, "/v1/skew", model="eta", **span))[1]["ids"] == []
+
+
 @pytest.mark.parametrize(
     ("path", "query", "status", "said"),
     [
+        ("/v1/skew", {"model": "nobody"}, 404, "no model"),
+        ("/v1/skew", {"model": "fraud"}, 422, "no skew"),
+        ("/v1/skew", {"model": "eta", "ids": 10_001}, 422, "ids"),
         ("/v1/samples", {"model": "nobody"}, 404, "no model"),
         ("/v1/history", {"model": "nobody"}, 404, "no model"),
         ("/v1/samples", {"model": "eta", "size": 0}, 422, "size"),

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from autoheal import cli
 from autoheal.clock import VirtualClock
 from autoheal.domain.names import ModelName, Version
+from autoheal.domain.past import SkewRecords
 from autoheal.domain.specs import FeatureSpec, MonitorSpec
 from autoheal.monitors.compared import DIFFERENT, EQUAL, NOT_SERVED, NOT_TRAINED
 from autoheal.monitors.data_quality.options import SkewOptions
@@ -32,7 +33,7 @@ from autoheal.telemetry import (
     parse_rows,
 )
 from autoheal.telemetry.same_features import compare, sampled
-from autoheal.telemetry.skew_report import Fates, SkewReport
+from autoheal.telemetry.skew_report import SkewReport
 
 Open = Callable[..., Awaitable[Telemetry]]
 BIKE = ModelName("bike")
@@ -45,7 +46,7 @@ def trained(i: int, temp: Any = ..., season: Any = ..., time: float | None = Non
     return Features(BIKE, f"r{i}", features, time)
 
 
-def told(path: Path) -> tuple[dict[str, tuple[int, ...]], Fates]:
+def told(path: Path) -> tuple[dict[str, tuple[int, ...]], SkewRecords]:
     report = SkewReport(path)
     try:
         rows = report.features(BIKE, SINCE, UNTIL)
@@ -117,7 +118,7 @@ async def test_before_with_and_after_the_prediction(telemetry: Telemetry, make: 
     await telemetry.ingest([trained(3), trained(9)])
     features, fates = told(tmp_path / "telemetry.db")
     assert features == {"temp": (3, 1, 0, 0, 111111), "season": (3, 0, 0, 1, 0)}
-    assert fates == Fates(compared=3, waiting=1)
+    assert fates == SkewRecords(compared=3, waiting=1)
 
 
 async def test_batches_that_share_a_transaction_meet(telemetry: Telemetry, make: Any, tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ async def test_batches_that_share_a_transaction_meet(telemetry: Telemetry, make:
         telemetry.ingest(lines(make, 100)),
         telemetry.ingest([make.prediction(500)]),
     )
-    assert told(tmp_path / "telemetry.db")[1] == Fates(compared=20)
+    assert told(tmp_path / "telemetry.db")[1] == SkewRecords(compared=20)
 
 
 async def test_a_correction_takes_the_first_word_back(
@@ -139,7 +140,7 @@ async def test_a_correction_takes_the_first_word_back(
     assert (counts.accepted, counts.corrected, counts.duplicates) == (1, 1, 1)
     assert told(tmp_path / "telemetry.db") == (
         {"temp": (1, 0, 0, 0, 0), "season": (1, 0, 0, 0, 0)},
-        Fates(compared=1, corrected=1, doubled=1),
+        SkewRecords(compared=1, corrected=1, doubled=1),
     )
 
 
@@ -161,7 +162,7 @@ async def test_packed_predictions_are_met_too(telemetry: Telemetry, make: Any, t
     await telemetry.ingest([trained(7), trained(8, season="z")])
     features, fates = told(tmp_path / "telemetry.db")
     assert (features["temp"][:2], features["season"][:2]) == ((3, 1), (3, 1))
-    assert fates == Fates(compared=3, waiting=1)
+    assert fates == SkewRecords(compared=3, waiting=1)
 
 
 async def test_counts_and_the_newest_comparisons_survive_the_end_of_the_process(
@@ -188,7 +189,7 @@ async def test_counts_and_the_newest_comparisons_survive_the_end_of_the_process(
     again = await begin()
     assert (told(tmp_path / "telemetry.db"), seen(again)) == (before, shown)
     await again.ingest([make.prediction(30)])
-    assert told(tmp_path / "telemetry.db")[1] == Fates(compared=3)
+    assert told(tmp_path / "telemetry.db")[1] == SkewRecords(compared=3)
     assert len(seen(again)[0]) == 3
 
 
@@ -206,10 +207,10 @@ async def test_what_waits_is_bounded_in_number_and_time(
 ) -> None:
     telemetry = await opened(waiting=50, waiting_days=1.0)
     await telemetry.ingest([trained(i) for i in range(20_000, 40_000)])
-    assert told(tmp_path / "telemetry.db")[1] == Fates(waiting=50, orphaned=19_950)
+    assert told(tmp_path / "telemetry.db")[1] == SkewRecords(waiting=50, orphaned=19_950)
     await clock.advance(timedelta(days=2))
     await telemetry.ingest([make.prediction(i) for i in range(20_000)])
-    assert told(tmp_path / "telemetry.db")[1] == Fates(orphaned=20_000)
+    assert told(tmp_path / "telemetry.db")[1] == SkewRecords(orphaned=20_000)
 
 
 async def test_counts_of_old_data_stay_as_long_as_those_of_new(
@@ -222,7 +223,7 @@ async def test_counts_of_old_data_stay_as_long_as_those_of_new(
     assert told(tmp_path / "telemetry.db")[0]["temp"][0] == 1
     await clock.advance(timedelta(days=11))
     await telemetry.ingest([make.prediction(i, model="loans") for i in range(20_000)])
-    assert told(tmp_path / "telemetry.db") == ({}, Fates(compared=1))
+    assert told(tmp_path / "telemetry.db") == ({}, SkewRecords(compared=1))
 
 
 async def test_sensitive_features_are_counted_and_no_more(opened: Open, make: Any, tmp_path: Path) -> None:
