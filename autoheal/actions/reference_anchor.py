@@ -17,9 +17,6 @@ from autoheal.actions.contract import ActionContext, ActionParams, Done, NotDone
 from autoheal.domain.names import StepKey
 from autoheal.domain.specs import ModelSpec
 
-#: More rows change no bin any more.
-MOST_ROWS = 50_000
-
 
 class AnchorParams(ActionParams):
     """``anew``: also when it has a reference. Outputs: ``how`` is kept or lineage, ``detail`` says which rows."""
@@ -96,6 +93,8 @@ def _anchor(key: StepKey, params: AnchorParams, ctx: ActionContext) -> Done:
 
 
 def _served(ctx: ActionContext, spec: ModelSpec, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    from autoheal.telemetry.served_reference import MOST_ROWS  # noqa: PLC0415 - numpy, only here
+
     rows = ctx.telemetry.served(spec.name, since=since, until=until, limit=MOST_ROWS)
     return [row["features"] for row in reversed(rows)]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -68,20 +69,28 @@ class Rounds:
     beat: float = 1.0
     _models: dict[ModelName, ModelBeat] = field(default_factory=dict)
     _save_at: float = float("-inf")
+    _saving: threading.Lock = field(default_factory=threading.Lock)
     _shared: tuple[Config, Budgets] = field(default_factory=lambda: (Config(), {}))
 
     async def run(self) -> None:
-        """Beat for ever."""
+        """Beat for ever; who ends it, ends it with all evidence saved."""
         await asyncio.to_thread(self._load)
-        while True:
-            started = self.clock.monotonic()
-            specs = tuple(self.world().config.models.values())
-            for first in range(0, len(specs), TOGETHER):
-                await self.watch.glance(spec.name for spec in specs[first : first + TOGETHER])
-                for spec in specs[first : first + TOGETHER]:
-                    await self._model(spec)
-            await self._keep()
-            await self.clock.sleep(max(0.02, self.beat - (self.clock.monotonic() - started)))
+        try:
+            while True:
+                started = self.clock.monotonic()
+                await self._round()
+                await self._keep()
+                await self.clock.sleep(max(0.02, self.beat - (self.clock.monotonic() - started)))
+        except asyncio.CancelledError:
+            self._save()
+            raise
+
+    async def _round(self) -> None:
+        specs = tuple(self.world().config.models.values())
+        for first in range(0, len(specs), TOGETHER):
+            await self.watch.glance(spec.name for spec in specs[first : first + TOGETHER])
+            for spec in specs[first : first + TOGETHER]:
+                await self._model(spec)
 
     async def _model(self, spec: ModelSpec) -> None:
         """One model's turn; whatever goes wrong in it is told about this model and stops no other."""
@@ -167,7 +176,8 @@ class Rounds:
             }
             for name, beat in self._models.items()
         }
-        replace_file(self.state_file, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY))
+        with self._saving:  # one that was under way in a thread when we were ended
+            replace_file(self.state_file, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY))
 
     def _load(self) -> None:
         try:

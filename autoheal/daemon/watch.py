@@ -188,11 +188,10 @@ def _outdated(
     counted: Counted, champion: Champion, floor: datetime | None, spec: ModelSpec, now: datetime
 ) -> bool:
     """Whether labels are to be counted again: about something else, or as late as the monitors look again."""
+    if (counted.champion, counted.floor) != (champion, floor):
+        return True
     every = min((m.every for m in spec.monitors), default=timedelta(minutes=1))
-    return (counted.champion, counted.floor) != (
-        champion,
-        floor,
-    ) or not counted.at <= now < counted.at + every
+    return not counted.at <= now < counted.at + every
 
 
 def _observed(model: ModelName, champion: Champion) -> ChampionObserved:

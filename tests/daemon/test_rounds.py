@@ -1,8 +1,10 @@
-"""The rounds: a model whose files are broken costs no other model its turn, and is well again when they are."""
+"""The rounds: a model whose files are broken costs no other model its turn, and is well again when they are; who ends
+them loses no evidence."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -69,6 +71,9 @@ async def test_what_goes_wrong_with_one_model_stays_with_it(tmp_path: Path) -> N
             champion.write_bytes(sound)
             await eventually(lambda: "odd|performance|mae" in kernel.world.findings)
             await eventually(lambda: kernel.world.findings["odd|monitor|round"].verdict is Verdict.OK)
+            await eventually(rounds.state_file.exists)
+            rounds.state_file.unlink()  # saved as seldom as once in five seconds
         finally:
             task.cancel()
             await asyncio.wait({task})
+        assert set(json.loads(rounds.state_file.read_bytes())) == set(NAMES)

@@ -47,7 +47,7 @@ features:
 monitors:
   performance: {{min_rows: 100, every: 1s}}
   data_drift: {{min_rows: 200, window: {{rows: 300}}, every: 1s}}
-  data_quality: {{rows: 50, every: 1s}}
+  data_quality: {{rows: 50, every: 1s, skew: {{share: 100%}}}}
   multivariate: {{every: 1s}}
   score_drift: {{every: 1s}}
   familiar: {{rules: [psi, ks], every: 1s}}
@@ -102,6 +102,9 @@ def records() -> list[dict[str, Any]]:
         sent.append(row | {"features": features(chance, 884_400, "NOW"), "prediction": 1})
         if n < 600:
             sent.append({"kind": "outcome", "model": MODEL, "id": f"r{n}", "time": at, "label": n % 2})
+        if n < 100:  # other values than were served
+            trained = features(chance, 884_400, "NOW")
+            sent.append({"kind": "features", "model": MODEL, "id": f"r{n}", "features": trained})
     return sent
 
 
@@ -125,7 +128,7 @@ def answers(here: Place) -> Iterator[tuple[str, str]]:
         for path, methods in client.get("/openapi.json").json()["paths"].items():
             if "get" in methods:
                 asked = re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path)
-                query = {"model": MODEL, "after": 0, "size": 500, "step": "1h"}
+                query = {"model": MODEL, "after": 0, "size": 500, "step": "1h", "ids": 100}
                 answer = client.get(asked, params=query)
                 assert answer.status_code in {200, 503}, (asked, answer.text)
                 yield asked, answer.text
