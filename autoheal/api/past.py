@@ -6,7 +6,8 @@ The telemetry behind it is asked off the event loop. Sensitive features never co
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
@@ -19,6 +20,7 @@ from autoheal.domain.durations import parse_duration
 from autoheal.domain.past import Facts, Samples, Skew
 
 JSON = "application/json"
+Found = TypeVar("Found")
 router = APIRouter()
 
 Model = Annotated[str, Query(description="A model's name", max_length=200)]
@@ -40,10 +42,7 @@ async def samples(
     size: Annotated[int, Query(ge=1, le=500)] = 20,
 ) -> Response:
     past = _door(hub.past, since, until)
-    try:
-        found = await asyncio.to_thread(past.samples, model, since, until, version, size)
-    except KeyError:
-        raise Refused(404, f"there is no model {model[:60]!a}") from None
+    found = await _asked(model, lambda: past.samples(model, since, until, version, size))
     return Response(samples_adapter().dump_json(found), media_type=JSON)
 
 
@@ -62,12 +61,7 @@ async def history(
     path: Annotated[str, Query(max_length=200, description="A glob, such as performance/*")] = "*",
 ) -> Response:
     past = _door(hub.past, since, until)
-    try:
-        found = await asyncio.to_thread(past.facts, model, since, until, parse_duration(step), path)
-    except KeyError:
-        raise Refused(404, f"there is no model {model[:60]!a}") from None
-    except ValueError as problem:
-        raise Refused(422, str(problem)) from problem
+    found = await _asked(model, lambda: past.facts(model, since, until, parse_duration(step), path))
     return Response(facts_adapter().dump_json(found), media_type=JSON)
 
 
@@ -85,13 +79,18 @@ async def skew(
     ids: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> Response:
     past = _door(hub.past, since, until)
+    found = await _asked(model, lambda: past.skew(model, since, until, ids))
+    return Response(skew_adapter().dump_json(found), media_type=JSON)
+
+
+async def _asked(model: str, ask: Callable[[], Found]) -> Found:
+    """The answer, read in a thread."""
     try:
-        found = await asyncio.to_thread(past.skew, model, since, until, ids)
+        return await asyncio.to_thread(ask)
     except KeyError:
         raise Refused(404, f"there is no model {model[:60]!a}") from None
     except ValueError as problem:
         raise Refused(422, str(problem)) from problem
-    return Response(skew_adapter().dump_json(found), media_type=JSON)
 
 
 def _door(past: PastDoor | None, *times: AwareDatetime | None) -> PastDoor:

@@ -1,4 +1,4 @@
-"""What the daemon's tests share: a small pure engine, a running kernel, waiting with a deadline."""
+"""What the daemon's tests share: a small pure engine, a running kernel and its rounds, waiting with a deadline."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from autoheal.actions.targets.registry import Registry
 from autoheal.clock import Clock, SystemClock
+from autoheal.daemon.history import History
 from autoheal.daemon.kernel import Kernel
+from autoheal.daemon.rounds import Rounds
+from autoheal.daemon.watch import Watch
 from autoheal.domain import events as ev
 from autoheal.domain.events import Entry, Event
 from autoheal.domain.records import Pause
@@ -19,6 +23,8 @@ from autoheal.domain.world import World
 from autoheal.engine.apply import apply
 from autoheal.engine.step import Step
 from autoheal.store.log import EventLog, open_world
+from autoheal.telemetry.reference import References
+from autoheal.telemetry.service import Telemetry
 
 
 def small_step(world: World, event: Event, now: datetime) -> Step:
@@ -70,3 +76,28 @@ async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Non
 
 
 HOUR = timedelta(hours=1)
+
+
+@asynccontextmanager
+async def watching(
+    folder: Path, registry: Registry, kernel: Kernel, telemetry: Telemetry
+) -> AsyncIterator[Rounds]:
+    """The rounds of a daemon, twenty a second, ended with the block."""
+    clock = SystemClock()
+    rounds = Rounds(
+        clock=clock,
+        world=lambda: kernel.world,
+        submit=kernel.submit,
+        telemetry=telemetry,
+        references=References(registry.reference_path),
+        watch=Watch(clock, registry, None, telemetry, timedelta(days=1)),
+        history=History(),
+        state_file=folder / "monitors.json",
+        beat=0.05,
+    )
+    task = asyncio.create_task(rounds.run())
+    try:
+        yield rounds
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

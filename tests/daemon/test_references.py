@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,18 +11,13 @@ from typing import Any
 from autoheal.actions.targets.registry import Registry
 from autoheal.actions.targets.versions import NewVersion
 from autoheal.clock import SystemClock
-from autoheal.daemon.history import History
-from autoheal.daemon.kernel import Kernel
-from autoheal.daemon.rounds import Rounds
-from autoheal.daemon.watch import Watch
 from autoheal.domain.events import ConfigApplied
 from autoheal.domain.names import ModelName, Task, Verdict
 from autoheal.domain.specs import Config, FeatureSpec, ModelSpec, MonitorSpec
 from autoheal.engine.step import step
 from autoheal.telemetry import Outcome, Prediction, build_performance, build_reference
-from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
-from tests.daemon.house import eventually, living
+from tests.daemon.house import eventually, living, watching
 
 NAME = ModelName("m")
 SPEC = ModelSpec(
@@ -51,30 +44,6 @@ def served(version: str, first: int, error: float, now: float) -> list[Any]:
         made.append(Prediction(NAME, version, f"r{n}", at, {"x": x}, said))
         made.append(Outcome(NAME, f"r{n}", at, x))
     return made
-
-
-@asynccontextmanager
-async def watching(
-    folder: Path, registry: Registry, kernel: Kernel, telemetry: Telemetry
-) -> AsyncIterator[None]:
-    clock = SystemClock()
-    rounds = Rounds(
-        clock=clock,
-        world=lambda: kernel.world,
-        submit=kernel.submit,
-        telemetry=telemetry,
-        references=References(registry.reference_path),
-        watch=Watch(clock, registry, None, telemetry, timedelta(days=1)),
-        history=History(),
-        state_file=folder / "monitors.json",
-        beat=0.05,
-    )
-    task = asyncio.create_task(rounds.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def test_findings_follow_the_reference_of_the_version(tmp_path: Path) -> None:

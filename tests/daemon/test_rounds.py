@@ -3,7 +3,6 @@ them loses no evidence."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,16 +10,12 @@ from pathlib import Path
 from autoheal.actions.targets.registry import Registry
 from autoheal.actions.targets.versions import NewVersion
 from autoheal.clock import SystemClock
-from autoheal.daemon.history import History
-from autoheal.daemon.rounds import Rounds
-from autoheal.daemon.watch import Watch
 from autoheal.domain.events import ConfigApplied
 from autoheal.domain.names import ModelName, Task, Verdict
 from autoheal.domain.specs import Config, ModelSpec, MonitorSpec
 from autoheal.engine.step import step
-from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
-from tests.daemon.house import eventually, living
+from tests.daemon.house import eventually, living, watching
 
 NAMES = (ModelName("good"), ModelName("odd"))
 MODELS = {
@@ -48,19 +43,7 @@ async def test_what_goes_wrong_with_one_model_stays_with_it(tmp_path: Path) -> N
         await Telemetry.open(tmp_path / "telemetry.db", MODELS, clock) as telemetry,
     ):
         await kernel.submit(ConfigApplied(Config(models=MODELS), "test"))
-        rounds = Rounds(
-            clock=clock,
-            world=lambda: kernel.world,
-            submit=kernel.submit,
-            telemetry=telemetry,
-            references=References(registry.reference_path),
-            watch=Watch(clock, registry, None, telemetry, timedelta(days=1)),
-            history=History(),
-            state_file=tmp_path / "monitors.json",
-            beat=0.05,
-        )
-        task = asyncio.create_task(rounds.run())
-        try:
+        async with watching(tmp_path, registry, kernel, telemetry) as rounds:
             await eventually(
                 lambda: {"good|performance|mae", "odd|monitor|round"} <= kernel.world.findings.keys()
             )
@@ -73,7 +56,4 @@ async def test_what_goes_wrong_with_one_model_stays_with_it(tmp_path: Path) -> N
             await eventually(lambda: kernel.world.findings["odd|monitor|round"].verdict is Verdict.OK)
             await eventually(rounds.state_file.exists)
             rounds.state_file.unlink()  # saved as seldom as once in five seconds
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
         assert set(json.loads(rounds.state_file.read_bytes())) == set(NAMES)

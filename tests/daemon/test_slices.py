@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,6 @@ from autoheal.actions.targets.registry import Registry
 from autoheal.actions.targets.versions import NewVersion
 from autoheal.api.wire import why_of
 from autoheal.clock import SystemClock
-from autoheal.daemon.history import History
-from autoheal.daemon.rounds import Rounds
-from autoheal.daemon.watch import Watch
 from autoheal.domain.events import ConfigApplied
 from autoheal.domain.names import Verdict
 from autoheal.domain.specs import ModelSpec
@@ -24,12 +20,11 @@ from autoheal.monitors import MONITORS
 from autoheal.policy.known import STANDARD_ACTIONS, Known
 from autoheal.policy.load import load_config
 from autoheal.telemetry import Outcome, Prediction, build_performance, build_reference
-from autoheal.telemetry.reference import References
 from autoheal.telemetry.service import Telemetry
 from autoheal.tui.present.line import text_of
 from autoheal.tui.present.model import model_lines
 from autoheal.tui.present.why import why_lines
-from tests.daemon.house import eventually, living
+from tests.daemon.house import eventually, living, watching
 from tests.tui.sight import look, of_world
 
 CONFIG = """\
@@ -94,19 +89,7 @@ async def test_an_accuracy_that_fell_in_one_region_is_told_by_its_name(tmp_path:
             )
             await telemetry.ingest([Outcome(spec.name, r["id"], r["time"], r["truth"]) for r in part])
         await kernel.submit(ConfigApplied(config, "test"))
-        rounds = Rounds(
-            clock=clock,
-            world=lambda: kernel.world,
-            submit=kernel.submit,
-            telemetry=telemetry,
-            references=References(registry.reference_path),
-            watch=Watch(clock, registry, None, telemetry, timedelta(days=1)),
-            history=History(),
-            state_file=tmp_path / "monitors.json",
-            beat=0.05,
-        )
-        task = asyncio.create_task(rounds.run())
-        try:
+        async with watching(tmp_path, registry, kernel, telemetry):
             await eventually(lambda: "shop|slices|region=north:accuracy" in kernel.world.alarms)
             found = kernel.world.findings
             told = {key for key, one in found.items() if one.verdict is Verdict.BREACH}
@@ -125,6 +108,3 @@ async def test_an_accuracy_that_fell_in_one_region_is_told_by_its_name(tmp_path:
             assert "worse than the rest of the model (0.9" in told_why
             shown = "\n".join(text_of(one) for one in model_lines(look(of_world(kernel.world)), "shop", 100))
             assert "region=north:accuracy" in shown
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
