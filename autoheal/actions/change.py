@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoheal.domain.names import Task
+from autoheal.monitors.worsening import HEALTHY
 from autoheal.stats.changepoint import log_posterior, quantiles
 from autoheal.stats.eprocess import log_e_losses
 from autoheal.stats.intervals import null_rate
@@ -31,8 +32,6 @@ Row = Mapping[str, Any]
 LOOK_BACK: Final = 20_000
 #: Fewer labelled rows of the champion say nothing about when.
 LEAST: Final = 30
-#: By how much the mean loss may exceed the baseline and still be healthy; as the monitors have it.
-TOLERANCE: Final = {Task.CLASSIFICATION: 0.10, Task.REGRESSION: 0.25}
 #: Log of how much likelier a change must be than none, for labels to say when.
 EVIDENCE: Final = math.log(20.0)
 
@@ -112,7 +111,7 @@ def _by_labels(task: Task, rows: Sequence[Row], loss: Mapping[str, Any]) -> tupl
     """Places at 2.5, 10, 50, 90 and 97.5 % of the posterior; None when the labels hold no evidence of a change."""
     alike = max(float(loss.get("alike", 1.0)), 1.0)
     n = max(float(loss["n"]) / alike, 1.0)
-    p0 = min(max(null_rate(float(loss["mean"]) * n, n, tolerance=TOLERANCE[task]), 1e-4), 0.99)
+    p0 = min(max(null_rate(float(loss["mean"]) * n, n, tolerance=HEALTHY[task]), 1e-4), 0.99)
     steps = log_e_losses(p0, losses(task, rows, float(loss["scale"]))) / alike
     posterior, log_m = log_posterior(steps)
     if log_m - math.log(len(rows)) < EVIDENCE:

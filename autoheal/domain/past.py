@@ -105,8 +105,8 @@ class SkewId:
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """Served features beside the training pipeline's, of predictions with since < time <= until. ``ids`` are the oldest
-    ones whose features have not come; ``more``: there are others."""
+    """Served features beside the training pipeline's, of the hours of predictions that begin in since <= hour < until.
+    ``ids`` are the oldest ones with since < time <= until whose features have not come; ``more``: there are others."""
 
     model: str
     since: datetime

@@ -9,7 +9,6 @@ are data_quality's business, and retraining on them would be the wrong conclusio
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,26 +17,22 @@ from typing import Any
 from pydantic import Field
 
 from autoheal.domain.finding import Finding
-from autoheal.domain.names import Severity, Task, Verdict
+from autoheal.domain.names import Severity, Verdict
 from autoheal.monitors.champion import Began, Matured, ceiling, matured, onset, silence
 from autoheal.monitors.contract import finding, from_unix, verdict_of
 from autoheal.monitors.loss_evidence import LossEvidence
 from autoheal.monitors.metric_bets import bets_of, error_baseline, watched
-from autoheal.monitors.options import Amount, MonitorOptions, Share, Window
+from autoheal.monitors.options import Amount, Window
 from autoheal.monitors.outlook import notice, share_between
-from autoheal.monitors.scores import FALLING, METRICS, ON_DEMAND, Measured, Metric, measure
+from autoheal.monitors.scores import METRICS, ON_DEMAND, Measured, Metric, measure
 from autoheal.monitors.view import View
+from autoheal.monitors.worsening import BEGUN, LossOptions, worsening
 
-#: By default a score may fall this much; a loss may rise by this share.
-DROP, RISE = Amount(value=0.05), Amount(value=0.25, relative=True)
-#: A loss this much above the baseline counts as begun, when the beginning is looked for.
-TOLERANCE = 0.1
-CRITICAL_DROP, CRITICAL_RISE = Amount(value=0.10), Amount(value=0.50, relative=True)
 #: The window must be worse by so many standard errors: an alarm that stands on one bad week of the past says no more.
 CLEARLY = 2.0
 
 
-class PerformanceOptions(MonitorOptions):
+class PerformanceOptions(LossOptions):
     """``max_drop`` and ``critical``: 0.05 in the metric's unit or 25% of the baseline; by default 0.05 and 0.10 for
     accuracy and F1, 25% and 50% for losses. ``tolerance``: by which share the mean loss may exceed the baseline's and
     still pass for healthy when evidence is gathered (10% for classes, 25% for numbers)."""
@@ -47,13 +42,7 @@ class PerformanceOptions(MonitorOptions):
     min_rows: int = Field(default=200, ge=20)
     max_drop: Amount | None = None
     critical: Amount | None = None
-    tolerance: Share | None = None
     count_broken_inputs: bool = False
-
-    def tolerated(self, task: Task) -> float:
-        if self.tolerance is not None:
-            return self.tolerance
-        return 0.10 if task is Task.CLASSIFICATION else 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +83,7 @@ class Performance:
             said = _judge(options, view, metric, window, state.evidence)
             if said["verdict"] is Verdict.BREACH:
                 first = float(window.time[0])
-                began = state.since.get(metric) or onset(view, rows, TOLERANCE) or Began(first, first, first)
+                began = state.since.get(metric) or onset(view, rows, BEGUN) or Began(first, first, first)
                 starts[metric] = began
                 said |= {"started_at": from_unix(began.at), "detail": f"{said['detail']}{began}"}
             findings.append(finding(view, self.kind, metric, now, **said))
@@ -169,15 +158,10 @@ def _judge(
             "detail": f"{metric} is undefined on these rows",
             "n": len(window),
         }
-    falls = metric in FALLING
-    worse_by = base.value - live.value if falls else live.value - base.value
-    limit = options.max_drop or (DROP if falls else RISE)
-    critical = options.critical or (CRITICAL_DROP if falls else CRITICAL_RISE)
+    worse = worsening(metric, live, base, options.max_drop, options.critical)
     level = evidence.gauge.level(watched(metric))
-    clear = worse_by > CLEARLY * math.hypot(live.error, base.sd / math.sqrt(max(base.n, 1)))
-    bad = bool(level) and clear and limit.effect(worse_by, base.value) >= limit.value
-    very = bad and critical.effect(worse_by, base.value) >= critical.value
-    severity = Severity.CRITICAL if very else Severity.WARNING if bad else Severity.NONE
+    bad = bool(level) and worse.clearly(CLEARLY) and worse.over
+    severity = Severity.CRITICAL if bad and worse.critical else Severity.WARNING if bad else Severity.NONE
     change = (live.value - base.value) / max(abs(base.value), 1e-12)
     skipped = f", {window.broken} rows with broken inputs not counted" if window.broken else ""
     return {
@@ -186,11 +170,11 @@ def _judge(
         "level": level if bad else "",
         "value": live.value,
         "reference": base.value,
-        "effect": limit.effect(worse_by, base.value),
+        "effect": worse.effect,
         "evidence": max(evidence.gauge.evidence(watched(metric)), -700.0),
         "n": live.n,
         "detail": f"{metric} {live.value:.4g}{_between(metric, live)} vs {base.value:.4g} at training ({change:+.0%}),"
-        f" n={live.n}{skipped}{'' if bad else _outlook(options, view, metric, limit, evidence)}",
+        f" n={live.n}{skipped}{'' if bad else _outlook(options, view, metric, worse.limit, evidence)}",
     }
 
 

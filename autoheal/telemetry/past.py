@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from autoheal.clock import Clock
 from autoheal.domain.names import ModelName, Version
@@ -79,12 +80,13 @@ class Past:
         since, until = self._span(spec, since, until)
         report = self.telemetry.skew()
         try:
-            wanted = report.wanted(spec.name, options.share, since, until) if ids else []
+            asked = report.wanted(spec.name, options.share, since, until) if ids else ()
+            wanted = list(islice(asked, ids + 1))
             features = report.features(spec.name, since, until)
             records = report.fates(spec.name)
         finally:
             report.close()
-        return Skew(model, since, until, features, records, tuple(wanted[:ids]), len(wanted) > ids > 0)
+        return Skew(model, since, until, features, records, tuple(wanted[:ids]), len(wanted) > ids)
 
     def _span(
         self, spec: ModelSpec, since: datetime | None, until: datetime | None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -47,8 +48,8 @@ class SkewReport:
 
     def wanted(
         self, model: ModelName, share: float, since: datetime, until: datetime, *, known: bool = False
-    ) -> list[SkewId]:
-        """The sampled ids of the predictions with since < time <= until by time, without those whose features have come
+    ) -> Iterator[SkewId]:
+        """In order of time the sampled ids of the predictions with since < time <= until by time, without those whose features have come
         unless ``known``."""
         start, end = to_unix(since), to_unix(until)
         found = [
@@ -64,11 +65,11 @@ class SkewReport:
                 if sampled(rows.ids[place], share)
             ]
         found.sort()
-        return [
+        return (
             SkewId(id_, from_unix(time), version)
             for time, id_, version in found
             if known or skew_table.held(self._db, model, id_) is None
-        ]
+        )
 
 
 def _shares(version: str, feature: str, n: Counter[str]) -> FeatureSkew:

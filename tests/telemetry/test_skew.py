@@ -239,15 +239,15 @@ async def test_sampled_ids_are_those_that_every_pipeline_computes(
     await telemetry.ingest(lines(make, 300))
     await telemetry.ingest([make.prediction(i) for i in range(300, 500)])
     report = SkewReport(tmp_path / "telemetry.db")
-    wanted = report.wanted(BIKE, 0.1, SINCE, UNTIL)
+    wanted = list(report.wanted(BIKE, 0.1, SINCE, UNTIL))
     assert [one.id for one in wanted] == [f"r{i}" for i in range(500) if sampled(f"r{i}", 0.1)]
     assert 30 <= len(wanted) <= 70
     assert wanted[0].version == "v1"
-    assert len(report.wanted(BIKE, 1.0, SINCE, UNTIL)) == 500
+    assert len(list(report.wanted(BIKE, 1.0, SINCE, UNTIL))) == 500
     await telemetry.ingest([trained(int(wanted[0].id[1:]))])
-    assert report.wanted(BIKE, 0.1, SINCE, UNTIL) == wanted[1:]
-    assert report.wanted(BIKE, 0.1, SINCE, UNTIL, known=True) == wanted
-    assert report.wanted(BIKE, 0.1, wanted[0].time, wanted[1].time) == wanted[1:2]
+    assert list(report.wanted(BIKE, 0.1, SINCE, UNTIL)) == wanted[1:]
+    assert list(report.wanted(BIKE, 0.1, SINCE, UNTIL, known=True)) == wanted
+    assert list(report.wanted(BIKE, 0.1, wanted[0].time, wanted[1].time)) == wanted[1:2]
     report.close()
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pydantic import Field
 
 from autoheal.domain.names import Task
-from autoheal.monitors.options import Amount, MonitorOptions, Share
+from autoheal.monitors.options import Amount
+from autoheal.monitors.worsening import LossOptions
 
 
-class ConceptDriftOptions(MonitorOptions):
+class ConceptDriftOptions(LossOptions):
     """``tolerance``: by which share the mean
     loss may exceed the baseline and still be healthy (10% for classes, 25% for numbers, whose errors come in
     seasons). ``min_rise``: by how much the recent loss must exceed the baseline for a breach to begin (0.02 for classes,
     40% for numbers). ``max_rise_per_week``: of ``trend``, in the loss's unit or as a share of the baseline."""
 
-    tolerance: Share | None = None
     min_rows: int = Field(default=200, ge=50)
     recent_rows: int = Field(default=500, ge=50)
     min_rise: Amount | None = None
@@ -25,11 +25,6 @@ class ConceptDriftOptions(MonitorOptions):
     min_rows_per_day: int = Field(default=10, ge=1)
     trend_p: float = Field(default=1e-4, gt=0, lt=1)
     count_broken_inputs: bool = False
-
-    def tolerated(self, task: Task) -> float:
-        if self.tolerance is not None:
-            return self.tolerance
-        return 0.10 if task is Task.CLASSIFICATION else 0.25
 
     def least_rise(self, task: Task) -> Amount:
         classes = task is Task.CLASSIFICATION

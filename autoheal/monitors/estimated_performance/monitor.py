@@ -26,19 +26,17 @@ from autoheal.monitors.estimated_performance.options import (
     EstimatedPerformanceState,
 )
 from autoheal.monitors.freshness import freshness
-from autoheal.monitors.options import Amount
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.rows import Bools, Floats, Ints
 from autoheal.monitors.scores import Metric
 from autoheal.monitors.unread import unread
 from autoheal.monitors.view import View
+from autoheal.monitors.worsening import limit_of
 from autoheal.stats.eprocess import K_RATES, log_e_losses
 from autoheal.stats.estimate import cbpe_decided
 
 #: The one subject of the alarm clock: all metrics stand on the same expected losses.
 LOSS = "loss"
-#: By default a score may fall this much; an error may rise by this share.
-DROP, RISE = Amount(value=0.05), Amount(value=0.25, relative=True)
 #: A breach lasts while the effect is above this share of what began it.
 LASTING = 0.75
 #: The newest rows must be known in this share, or the estimate speaks of something else.
@@ -179,7 +177,7 @@ def _judge(
             "n": len(places),
         }
     worse_by = value - base.value if metric == "mae" else base.value - value
-    limit = options.max_drop or (RISE if metric == "mae" else DROP)
+    limit = limit_of(metric, options.max_drop)
     effect, level = limit.effect(worse_by, base.value), state.gauge.level(LOSS)
     bad = bool(level) and effect >= limit.value * (LASTING if metric in state.since else 1.0)
     severity = Severity.WARNING if bad else Severity.NONE

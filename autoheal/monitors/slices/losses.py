@@ -19,16 +19,14 @@ from autoheal.domain.names import Severity, Task
 from autoheal.monitors.budget import Budget
 from autoheal.monitors.champion import Matured, bets
 from autoheal.monitors.loss_evidence import LossEvidence
-from autoheal.monitors.options import Amount
-from autoheal.monitors.reference import Baseline, LossBaseline
+from autoheal.monitors.reference import LossBaseline
 from autoheal.monitors.rows import Bools, Floats
 from autoheal.monitors.scores import FALLING, METRICS, Answers, Measured, Metric, measure
 from autoheal.monitors.slices.options import SlicesOptions
 from autoheal.monitors.slices.watched import Slice
 from autoheal.monitors.view import View
+from autoheal.monitors.worsening import worsening
 
-DROP, RISE = Amount(value=0.05), Amount(value=0.25, relative=True)
-CRITICAL_DROP, CRITICAL_RISE = Amount(value=0.10), Amount(value=0.50, relative=True)
 #: All baselines of a model are below their upper limits with this chance, and a window that is worse by chance is so
 #: called with the second (two standard errors, were there one slice).
 BASELINES, CHANCE = 0.05, 0.0228
@@ -100,35 +98,23 @@ def judge(
     assert one.part is not None
     base, live = one.part.performance[metric], measure(metric, window.answers)
     assert live is not None
-    falls = metric in FALLING
-    worse_by = base.value - live.value if falls else live.value - base.value
-    limit = options.max_drop or (DROP if falls else RISE)
-    critical = options.critical or (CRITICAL_DROP if falls else CRITICAL_RISE)
+    worse = worsening(metric, live, base, options.max_drop, options.critical)
     level = evidence.gauge.level(one.name)
-    bad = (
-        bool(level)
-        and _clearly(worse_by, live, base, slices)
-        and limit.effect(worse_by, base.value) >= limit.value
-    )
-    very = bad and critical.effect(worse_by, base.value) >= critical.value
+    bad = bool(level) and worse.clearly(-float(ndtri(CHANCE / max(slices, 1)))) and worse.over
+    severity = Severity.CRITICAL if bad and worse.critical else Severity.WARNING if bad else Severity.NONE
     change = (live.value - base.value) / max(abs(base.value), 1e-12)
     beside = _beside(metric, one, window, rows, live) if bad else ""
     return {
-        "severity": Severity.CRITICAL if very else Severity.WARNING if bad else Severity.NONE,
+        "severity": severity,
         "level": level if bad else "",
         "value": live.value,
         "reference": base.value,
-        "effect": limit.effect(worse_by, base.value),
+        "effect": worse.effect,
         "evidence": max(evidence.gauge.evidence(one.name), -700.0),
         "n": live.n,
         "detail": f"{one.name}: {metric} {live.value:.4g} vs {base.value:.4g} at training ({change:+.0%}),"
         f" n={live.n}{beside}",
     }
-
-
-def _clearly(worse_by: float, live: Measured, base: Baseline, slices: int) -> bool:
-    errors = -float(ndtri(CHANCE / max(slices, 1)))
-    return worse_by > errors * math.hypot(live.error, base.sd / math.sqrt(max(base.n, 1)))
 
 
 def _beside(metric: Metric, one: Slice, window: Matured, rows: Matured, live: Measured) -> str:

@@ -26,9 +26,7 @@ from autoheal.monitors.slices import inputs, losses
 from autoheal.monitors.slices.options import SlicesOptions, SlicesState
 from autoheal.monitors.slices.watched import Slice, watched
 from autoheal.monitors.view import View
-
-#: A loss this much above the baseline counts as begun, when the beginning is looked for.
-TOLERANCE = 0.1
+from autoheal.monitors.worsening import BEGUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def _performance(beat: _Beat, state: SlicesState, budget: Budget) -> tuple[Slice
 def _began(view: View, one: Slice, mine: Matured, window: Matured) -> Began:
     first = float(window.time[0])
     loss = one.part.loss if one.part else None
-    return onset(view, mine, TOLERANCE, loss) or Began(first, first, first)
+    return onset(view, mine, BEGUN, loss) or Began(first, first, first)
 
 
 def _unready(beat: _Beat, one: Slice, rows: int) -> tuple[Verdict, str] | None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from autoheal.domain.names import Task
 from autoheal.monitors.champion import Began
 from autoheal.monitors.gauge import Gauge
 from autoheal.monitors.loss_evidence import LossEvidence
-from autoheal.monitors.options import Amount, MonitorOptions, Share, Window
+from autoheal.monitors.options import Amount, Window
+from autoheal.monitors.worsening import LossOptions
 
 
-class SlicesOptions(MonitorOptions):
+class SlicesOptions(LossOptions):
     """``window``: newest rows of each slice that are shown. ``min_rows``: labelled rows of a slice before a word about
     it, and rows that a look for drift takes at least. ``max_drop``, ``critical``, ``tolerance`` are those of
     performance, ``psi_*`` and ``harmless`` those of data_drift. ``drift``: whether inputs are watched within slices;
@@ -24,18 +24,12 @@ class SlicesOptions(MonitorOptions):
     min_rows: int = Field(default=100, ge=30)
     max_drop: Amount | None = None
     critical: Amount | None = None
-    tolerance: Share | None = None
     drift: bool = True
     psi_warning: float = Field(default=0.2, gt=0)
     psi_critical: float = Field(default=0.3, gt=0)
     harmless: float = Field(default=0.05, gt=0)
     features: tuple[str, ...] = ()
     count_broken_inputs: bool = False
-
-    def tolerated(self, task: Task) -> float:
-        if self.tolerance is not None:
-            return self.tolerance
-        return 0.10 if task is Task.CLASSIFICATION else 0.25
 
 
 @dataclass(frozen=True, slots=True)
