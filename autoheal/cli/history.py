@@ -4,6 +4,7 @@
     autoheal history --since 7d > all.csv
     autoheal history shop --slice 'region=*'
     autoheal history bike --since 30d --facts 1h > bike.csv
+    autoheal history shop --facts 1d --path 'slices/region=*:accuracy'
     autoheal history bike --since 1d --rows 20
 
 Reads the state folder of the settings, with or without a running daemon. Without --facts and --rows one record a bucket
@@ -15,7 +16,7 @@ be used.
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--slice", metavar="GLOB", help="only slices of these names; '' for all rows together (default: all)"
     )
     parser.add_argument(
+        "--path",
+        metavar="GLOB",
+        help="with --facts: only of these paths, like 'performance/*' (default: all)",
+    )
+    parser.add_argument(
         "--out", metavar="FILE", default="", help="a .csv or .parquet file (default: CSV to stdout)"
     )
     parser.add_argument("--config", metavar="FILE", default="autoheal.yaml", help="the daemon's settings")
@@ -68,6 +74,10 @@ def run(args: argparse.Namespace) -> int:
     tables.check_name(args.out)
     if args.rows < 0:
         raise UsageError("--rows is a number above 0")
+    if args.slice is not None and (args.facts or args.rows):
+        raise UsageError("--slice chooses summaries; facts of slices are chosen by --path 'slices/NAME:*'")
+    if args.path is not None and not args.facts:
+        raise UsageError("--path chooses facts: give --facts too")
     try:
         until = from_unix(parse_time(args.until)) if args.until else _now()
         since = until - parse_duration(args.since)
@@ -85,13 +95,21 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{path}: there is no telemetry")
     chosen = {name: spec for name, spec in models.items() if not args.models or name in args.models}
     if step is not None:
-        table = _facts(path, chosen, loaded.registry.path, since, until, step)
+        facts = _Asked(since, until, step, "*" if args.path is None else args.path)
+        table = _facts(path, chosen, loaded.registry.path, facts)
     elif args.rows:
         table = _rows(path, chosen, since, until, args.rows)
     else:
         table = _summaries(path, chosen, since, until, args.slice)
     tables.write(table, args.out)
     return 0
+
+
+class _Asked(NamedTuple):
+    since: datetime
+    until: datetime
+    step: timedelta
+    glob: str
 
 
 def _now() -> datetime:
@@ -118,9 +136,7 @@ def _facts(
     path: Path,
     models: Mapping[ModelName, ModelSpec],
     registry: Path,
-    since: datetime,
-    until: datetime,
-    step: timedelta,
+    asked: _Asked,
 ) -> Table:
     from autoheal.actions.targets.registry import Registry
     from autoheal.cli.tables import Table, columns
@@ -136,7 +152,7 @@ def _facts(
         try:
             for name, spec in models.items():
                 known = lambda version, name=name: references.get(name, Version(version))  # noqa: E731 - short
-                for fact in history.facts(spec, known, since, until, step):
+                for fact in history.facts(spec, known, asked.since, asked.until, asked.step, path=asked.glob):
                     yield {"model": name} | {field: getattr(fact, field) for field in fields}
         finally:
             history.close()

@@ -17,20 +17,15 @@ from datetime import timedelta
 from autoheal.domain.past import Fact
 from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
-from autoheal.stats import psi
 from autoheal.telemetry.ages import DAY, HOUR, MINUTE
-from autoheal.telemetry.distances import compare, reference_summary, tally
-from autoheal.telemetry.grid import FeatureGrid, layout
+from autoheal.telemetry.measured import Wanted, measured
 from autoheal.telemetry.metric_sum import MetricSum
-from autoheal.telemetry.scored import scores_of
 from autoheal.telemetry.summaries_table import Bucket
-from autoheal.telemetry.summary import Answers, Summary, feature_total
+from autoheal.telemetry.summary import Summary
 from autoheal.telemetry.values import from_unix
 
 #: The reference of a version, None where it has none.
 Yardstick = Callable[[str], Reference | None]
-#: Whether facts under a path are asked for.
-Wanted = Callable[[str], bool]
 
 
 def _all(_path: str) -> bool:
@@ -81,14 +76,21 @@ def facts_of(
     step: int,
     wanted: Wanted = _all,
 ) -> Iterator[Fact]:
-    """Of all buckets of a time that starts and ends with a step, in order of time and version; ``wanted`` paths only."""
+    """Of all buckets of a time that starts and ends with a step, in order of time and version; ``wanted`` paths only.
+    Slices are measured as far as their buckets are among them."""
     buckets = list(found)
     cut = Stretches.around(((b.start, b.width) for b, _ in buckets), step)
-    parts: dict[tuple[int, int, str], list[Summary]] = {}
+    parts: dict[tuple[int, int, str], dict[str, list[Summary]]] = {}
     for bucket, summary in buckets:
-        parts.setdefault((*cut.of(bucket.start), bucket.version), []).append(summary)
-    for (start, end, version), summaries in sorted(parts.items(), key=lambda part: part[0]):
-        yield from _window(spec, references(version), version, (start, end), summaries, wanted)
+        mine = parts.setdefault((*cut.of(bucket.start), bucket.version), {})
+        mine.setdefault(bucket.slice, []).append(summary)
+    for (start, end, version), by_slice in sorted(parts.items(), key=lambda part: part[0]):
+        since, until = from_unix(start), from_unix(end)
+        late = until + spec.label_lag
+        for said in measured(spec, references(version), by_slice, end - start, wanted):
+            if wanted(said.path):
+                known_at = late if said.late else until
+                yield Fact(since, until, version, *said[:5], known_at=known_at, more=said.more)
 
 
 def metric_facts(name: str, samples: Sequence[tuple[float, int, MetricSum]], step: int) -> Iterator[Fact]:
@@ -106,84 +108,3 @@ def metric_facts(name: str, samples: Sequence[tuple[float, int, MetricSum]], ste
         yield Fact(
             since, until, "", f"serving/{name}", middle, one.n, abs(middle) * 0.021, known_at=until, more=more
         )
-
-
-def _window(
-    spec: ModelSpec,
-    reference: Reference | None,
-    version: str,
-    span: tuple[int, int],
-    parts: Sequence[Summary],
-    wanted: Wanted,
-) -> Iterator[Fact]:
-    since, until = from_unix(span[0]), from_unix(span[1])
-    late = until + spec.label_lag
-    for path, value, n, error, usual, more in _measured(spec, reference, parts, span[1] - span[0], wanted):
-        if not wanted(path):
-            continue
-        known_at = late if path.startswith("performance/") else until
-        yield Fact(since, until, version, path, value, n, error, usual, known_at, more)
-
-
-_Said = tuple[str, float, int, float, float | None, dict[str, float]]
-
-
-def _measured(
-    spec: ModelSpec, reference: Reference | None, parts: Sequence[Summary], seconds: int, wanted: Wanted
-) -> Iterator[_Said]:
-    if reference is not None:
-        hidden = {f.name for f in spec.features if f.sensitive}
-        for grid in layout(spec, reference).features:
-            # Distances of many features are what costs.
-            if not any(wanted(path) for path in _paths(grid)):
-                continue
-            yield from _feature(reference, grid, parts, hide=grid.name in hidden)
-    yield from _answers(parts, seconds)
-    baselines = reference.performance if reference else {}
-    for score in scores_of(parts):
-        base = baselines.get(score.metric)
-        usual = None if base is None else base.value
-        yield f"performance/{score.metric}", score.value, score.n, score.error, usual, {}
-
-
-def _feature(
-    reference: Reference, grid: FeatureGrid, parts: Sequence[Summary], *, hide: bool
-) -> Iterator[_Said]:
-    """Of a sensitive feature only shares, and distances that have no unit."""
-    known = reference.features.get(grid.name)
-    summed = feature_total(grid, parts)
-    if known is None or summed is None:
-        return
-    n = summed.present + summed.missing
-    drift, missing, odd = _paths(grid)
-    then = reference_summary(grid, known)
-    if then is None:
-        yield drift, psi.psi(known.counts, tally(summed)), n, 0.0, None, {}
-    else:
-        far = compare(then, summed)
-        more = {"js": far.js}
-        if far.ks is not None and far.wasserstein is not None:
-            more |= {"ks": far.ks, "ks_error": far.ks_error}
-            if not hide:
-                more |= {"wasserstein": far.wasserstein, "wasserstein_error": far.wasserstein_error}
-        yield drift, far.psi, n, 0.0, None, more
-    yield missing, summed.missing / n, n, 0.0, known.missing, {}
-    yield odd, summed.out_of_range / n, n, 0.0, 0.0, {}
-
-
-def _paths(grid: FeatureGrid) -> tuple[str, str, str]:
-    """Of a feature's drift, its missing values, and its values that the reference did not have."""
-    quality = f"data_quality/{grid.name}"
-    odd = "category" if grid.kind == "levels" else "range"
-    return f"data_drift/{grid.name}", f"{quality}/missing", f"{quality}/{odd}"
-
-
-def _answers(parts: Sequence[Summary], seconds: int) -> Iterator[_Said]:
-    whole = Answers()
-    for part in parts:
-        whole.tally.update(part.answers.tally)
-    rows = whole.tally["rows"]
-    if rows:
-        yield "serving/rows_per_s", rows / seconds, rows, 0.0, None, {}
-        yield "serving/failed", whole.tally["failed"] / rows, rows, 0.0, None, {}
-        yield "serving/stand_in", whole.tally["fallback"] / rows, rows, 0.0, None, {}

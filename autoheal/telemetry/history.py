@@ -8,6 +8,7 @@ which grid most of its rows are on, and how many rows it left out.
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,11 +145,10 @@ class History:
         until: datetime,
         step: timedelta,
         *,
-        slice_: str = "",
         path: str = "*",
     ) -> Iterator[Fact]:
         """What the monitors would have measured in each step of [since, until), in order of time: the input of a
-        backtest. ``path`` is a glob of what is wanted; ``slice_``: the rows of one slice, beside the reference of all.
+        backtest. ``path`` is a glob of what is wanted.
 
         See ``telemetry.facts``; ValueError for a step that is no whole part of an hour or day, or whole days. Drift is
         told of buckets on the given reference's grid: after a version was anchored anew, ask with its former
@@ -156,13 +156,14 @@ class History:
         """
         seconds = check_step(step)
         at, end, size = to_unix(since), to_unix(until), max(seconds, DAY)
+        # Slices are many times the buckets of the whole: read only when they may be asked for.
+        slices = None if overlap(path, "slices/") else ""
         while at < end:
             upto = min((at // size + 1) * size, end)
             span = from_unix(at), from_unix(upto)
-            found = self.buckets(spec.name, *span, slice_=slice_)
+            found = self.buckets(spec.name, *span, slice_=slices)
             yield from facts_of(spec, references, found, seconds, lambda one: fnmatchcase(one, path))
-            if not slice_:
-                yield from (f for f in self._service(spec.name, *span, seconds) if fnmatchcase(f.path, path))
+            yield from (f for f in self._service(spec.name, *span, seconds) if fnmatchcase(f.path, path))
             at = upto
 
     def _service(self, model: ModelName, since: datetime, until: datetime, step: int) -> Iterator[Fact]:
@@ -184,6 +185,12 @@ class History:
         have left the disk (see ``telemetry.sample``); the same on every call."""
         with self._looking():
             return sample(self._db, spec, to_unix(since), to_unix(until), size, version)
+
+
+def overlap(glob: str, head: str) -> bool:
+    """Whether something with this head may fit the glob: it does up to the glob's first sign."""
+    plain = re.split(r"[*?\[]", glob, maxsplit=1)[0]
+    return plain.startswith(head) or (head.startswith(plain) and plain != glob)
 
 
 def export(
@@ -245,7 +252,16 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "scores": answers.scores.tolist(),
         "confusion": [[*pair, n] for pair, n in sorted(answers.confusion.items())],
         "labelled": answers.errors[0] or sum(answers.confusion.values()),
+        **_latency(answers),
     }
+
+
+def _latency(answers: Answers) -> dict[str, float]:
+    """Quantiles in milliseconds; nothing where no row had a latency."""
+    if not answers.latency.n:
+        return {}
+    found = answers.latency.quantiles([0.5, 0.95, 0.99]).tolist()
+    return dict(zip(("latency_p50_ms", "latency_p95_ms", "latency_p99_ms"), found, strict=True))
 
 
 def _feature(one: FeatureSummary, *, hide: bool) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """How good a version's answers were, read off summaries, each metric with a bound on its error. Pure.
 
 Accuracy and F1 are those of the rows. MAE and RMSE come from errors that were rounded to a unit (2^-16 of the loss's
-scale), so they are within half of it. Brier score and AUC come from ten bins of scores with their rows, sums and
-positives: the value is the middle of what those allow. Log loss cannot be read off bins. The surprising part: a label
+scale), so they are within half of it, and log loss likewise from losses in whole units. Brier score and AUC come from
+ten bins of scores with their rows, sums and positives: the value is the middle of what those allow. The surprising part: a label
 that was corrected after its version changed grids is negative on one of them, so answers are added over all grids.
 """
 
@@ -39,6 +39,9 @@ def scores_of(parts: Sequence[Summary]) -> Iterator[Score]:
     positive = next((part.layout.positive for part in reversed(parts) if part.layout.positive), "")
     if (labelled := sum(confusion.values())) > 0:
         yield from _classes(+confusion, positive, labelled)
+        losses = [sum(part.answers.log_loss[i] for part in parts) for i in (0, 1)]
+        if losses[0] > 0:
+            yield Score("log_loss", losses[1] * SCORE_UNIT / losses[0], losses[0], SCORE_UNIT / 2.0)
         yield from _scores(
             sum((part.answers.calibration for part in parts), np.zeros((CALIBRATION, 3), np.int64))
         )

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import orjson
 
+from autoheal.stats.ddsketch import DDSketch
 from autoheal.telemetry.grid import Cells, Layout, load
-from autoheal.telemetry.summary import Answers, Summary
+from autoheal.telemetry.summary import LATENCY_ACCURACY, Answers, Summary
 
 #: Whole numbers of so many bytes, the smallest first.
 WIDTHS: Final[tuple[np.dtype[np.unsignedinteger[Any]], ...]] = (
@@ -167,6 +168,8 @@ def _said(answers: Answers) -> bytes:
             "confusion": [[*pair, n] for pair, n in answers.confusion.items()],
             "errors": [str(n) for n in answers.errors],
             "calibration": answers.calibration.tolist(),
+            "log_loss": answers.log_loss,
+            "latency": [answers.latency.zeros, sorted(answers.latency.positive.items())],
         }
     )
 
@@ -188,5 +191,12 @@ def _summary(layout: Layout, rows: int, counts: bytes, moments: bytes, said: byt
             Counter({(truth, said_): n for truth, said_, n in raw["confusion"]}),
             [int(n) for n in raw["errors"]],
             np.array(raw["calibration"], np.int64),
+            # Not in summaries of earlier releases.
+            raw.get("log_loss", [0, 0]),
+            _latency(*raw.get("latency", (0, ()))),
         ),
     )
+
+
+def _latency(zeros: int, buckets: Iterable[tuple[int, int]]) -> DDSketch:
+    return DDSketch(LATENCY_ACCURACY, dict(buckets), zeros=zeros)

@@ -2,11 +2,12 @@
 
 ``Summary`` is one bucket (a model version, a slice, a stretch of time) or any sum of buckets. Adding is exact: all
 parts are whole numbers, smallest or largest values, so any split of the rows, in any order, gives the same summary.
-That is why moments are sums of whole units and not of floats, which would depend on the order.
+That is why moments and losses are sums of whole units and not of floats, which would depend on the order.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,13 +15,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoheal.monitors.rows import Floats, Rows
+from autoheal.monitors.scores import SMALLEST
+from autoheal.stats.ddsketch import DDSketch
 from autoheal.telemetry.counting import LookedUp, sorted_out
 from autoheal.telemetry.grid import Cells, FeatureGrid, Layout
 
 #: Equal bins of [0, 1] of scores, and of their calibration.
 SCORES, CALIBRATION = 20, 10
-#: Scores are added up in units of this.
+#: Scores, and log losses in nats, are added up in units of this.
 SCORE_UNIT = 2.0**-20
+#: Relative error of quantiles of the latency.
+LATENCY_ACCURACY = 0.02
 #: Classes that a confusion keeps apart; further ones share a name.
 MOST_CLASSES = 50
 #: Rows of a group from which on its columns are sorted.
@@ -30,15 +35,17 @@ OTHER_CLASS = "<other>"
 
 @dataclass(slots=True, eq=False)
 class Answers:
-    """Of the answers: ``tally`` of rows, answered, failed, fallback; ``scores`` (20 bins). Of the labelled ones that
-    the version answered itself: ``confusion`` of (truth, said), ``errors`` in whole units: n, sum, absolute, squares;
-    ``calibration`` (10, 3): rows, sum of scores, positives."""
+    """Of the answers: ``tally`` of rows, failed, fallback; ``scores`` (20 bins); ``latency`` in milliseconds. Of the
+    labelled ones that the version answered itself: ``confusion`` of (truth, said), ``errors`` in whole units: n, sum,
+    absolute, squares; ``calibration`` (10, 3): rows, sum of scores, positives; ``log_loss`` in units: n, sum."""
 
     tally: Counter[str] = field(default_factory=Counter)
     scores: Cells = field(default_factory=lambda: np.zeros(SCORES, np.int64))
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     errors: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     calibration: Cells = field(default_factory=lambda: np.zeros((CALIBRATION, 3), np.int64))
+    log_loss: list[int] = field(default_factory=lambda: [0, 0])
+    latency: DDSketch = field(default_factory=lambda: DDSketch(LATENCY_ACCURACY))
 
     def add(self, other: Answers) -> None:
         self.tally.update(other.tally)
@@ -47,19 +54,25 @@ class Answers:
             self._confuse(truth, said, n)
         self.errors = [a + b for a, b in zip(self.errors, other.errors, strict=True)]
         self.calibration += other.calibration
+        self.log_loss = [a + b for a, b in zip(self.log_loss, other.log_loss, strict=True)]
+        self.latency = self.latency.merge(other.latency)
 
     def judge(self, label: Judged, layout: Layout, times: int = 1) -> None:
         """Count one labelled answer; ``times=-1`` takes it back, when its label is corrected."""
         if isinstance(label.truth, str):
             self._confuse(label.truth, str(label.said), times)
             if label.score is not None and layout.positive:
-                place = min(int(label.score * CALIBRATION), CALIBRATION - 1)
-                hit = label.truth == layout.positive
-                self.calibration[place] += np.array([1, round(label.score / SCORE_UNIT), hit]) * times
+                self._score(label.score, hit=label.truth == layout.positive, times=times)
         elif layout.error_unit:
             error = round((float(label.said) - label.truth) / layout.error_unit)
             made = (1, error, abs(error), error * error)
             self.errors = [a + times * b for a, b in zip(self.errors, made, strict=True)]
+
+    def _score(self, score: float, *, hit: bool, times: int) -> None:
+        place = min(int(score * CALIBRATION), CALIBRATION - 1)
+        self.calibration[place] += np.array([1, round(score / SCORE_UNIT), hit]) * times
+        loss = round(-math.log(max(score if hit else 1.0 - score, SMALLEST)) / SCORE_UNIT)
+        self.log_loss = [self.log_loss[0] + times, self.log_loss[1] + times * loss]
 
     def _confuse(self, truth: str, said: str, n: int) -> None:
         self.confusion[truth, said] += n
@@ -222,3 +235,7 @@ def _answered(answers: Answers, rows: Rows, chosen: Cells | slice) -> None:
     if len(scored):
         bins = np.minimum((scored * SCORES).astype(np.int64), SCORES - 1)
         answers.scores += np.bincount(bins, minlength=SCORES)
+    latency = rows.latency[chosen]
+    timed = latency[np.isfinite(latency)]
+    if len(timed):
+        answers.latency = answers.latency.update(timed)

@@ -64,8 +64,8 @@ async def test_facts_come_by_step_and_a_gap_is_none(home: House) -> None:
     status, found = await asked(home, "/v1/history", model="eta", step="30m", **span)
     assert status == 200
     facts = found["facts"]
-    assert {fact["path"] for fact in facts} >= {"serving/rows_per_s", "serving/latency_p95_ms"}
-    rows = [fact for fact in facts if fact["path"] == "serving/failed"]
+    assert {fact["path"] for fact in facts} >= {"serving/traffic", "serving/latency_p95_ms"}
+    rows = [fact for fact in facts if fact["path"] == "serving/errors"]
     assert sum(fact["n"] for fact in rows) == 300
     assert {fact["since"][11:16] for fact in rows} == {"00:00", "02:30"}, "two hours without a row"
     _, only = await asked(home, "/v1/history", model="eta", path="serving/lat*", **span)

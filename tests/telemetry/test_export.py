@@ -80,9 +80,12 @@ def test_facts(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(config, "bike", "--since", "2d", "--facts", "1h") == 0
     found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert {r["path"]: r["n"] for r in found} == dict.fromkeys(
-        ("serving/rows_per_s", "serving/failed", "serving/stand_in"), "5"
+        ("serving/traffic", "serving/errors", "serving/stand_in"), "5"
     ), "the version has no reference"
     assert found[0]["since"] == "2011-07-01T00:00:00+00:00"
+    assert run(config, "--since", "2d", "--facts", "1h", "--path", "serving/e*") == 0
+    found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [r["path"] for r in found] == ["serving/errors"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,8 @@ def test_facts(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--until", "yesterday"], "ISO 8601"),
         (["--facts", "7m"], "divide an hour"),
         (["--rows", "-1"], "above 0"),
+        (["--facts", "1h", "--slice", "a=*"], "chosen by --path"),
+        (["--path", "serving/*"], "give --facts too"),
     ],
 )
 def test_what_cannot_be_used_is_said(

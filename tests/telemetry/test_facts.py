@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoheal.clock import VirtualClock
 from autoheal.domain.names import ModelName, Task
 from autoheal.domain.past import Fact
-from autoheal.domain.specs import FeatureSpec, ModelSpec
+from autoheal.domain.specs import FeatureSpec, ModelSpec, SliceSpec
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.scores import Answers, measure
 from autoheal.stats import psi
@@ -34,6 +35,7 @@ from autoheal.telemetry import (
 from autoheal.telemetry.ages import Ages
 from autoheal.telemetry.facts import check_step
 from autoheal.telemetry.grid import layout
+from autoheal.telemetry.history import overlap
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.scored import scores_of
 from autoheal.telemetry.summary import Judged, empty, total
@@ -50,7 +52,7 @@ def bike_reference(make: Any) -> Reference:
     temp = rng.normal(50.0, 20.0, 3_000)
     columns = {"temp": temp.tolist(), "season": ["ab"[i % 2] for i in range(3_000)]}
     performance = build_performance(Task.REGRESSION, temp.tolist(), (temp + rng.normal(0, 5, 3_000)).tolist())
-    return load_reference(build_reference(make.bike.features, columns, performance))
+    return load_reference(build_reference(make.bike.features, columns, performance, 25.0))
 
 
 @dataclass(slots=True)
@@ -84,7 +86,7 @@ async def month(telemetry: Telemetry, make: Any) -> Month:
             row = Prediction(
                 make.bike.name, "v1", f"{hour}-{i}", at + i * 220.0,
                 {"temp": temp, "season": "abz"[int(rng.integers(0, 2 + (drift > 0)))]}, said,
-                error="late" if rng.random() < 0.02 else None,
+                latency_ms=float(rng.lognormal(2, 0.5)), error="late" if rng.random() < 0.02 else None,
             )  # fmt: skip
             batch.append(row)
             if rng.random() < 0.7:
@@ -112,7 +114,7 @@ def check(found: Iterable[Fact], sent: Month, make: Any, reference: Reference) -
     """Each fact against the raw rows of its stretch."""
     for fact in found:
         rows = sent.between(fact.since, fact.until)
-        if fact.path.startswith("serving/latency"):
+        if fact.path == "serving/latency_p95_ms":
             values = [
                 m.value for m in sent.latency if fact.since.timestamp() <= m.time < fact.until.timestamp()
             ]
@@ -132,9 +134,15 @@ def check(found: Iterable[Fact], sent: Month, make: Any, reference: Reference) -
             assert fact.error < 0.001 * exact
             assert fact.reference == reference.performance[subject].value
             assert fact.known_at == fact.until + make.bike.label_lag
+        elif fact.path == "serving/latency":
+            slow = [row.latency_ms for row in rows]
+            assert (fact.n, fact.reference) == (len(rows), 25.0)
+            for share, told in ((0.5, fact.more["p50"]), (0.95, fact.value), (0.99, fact.more["p99"])):
+                assert told == pytest.approx(np.quantile(slow, share, method="lower"), rel=0.021)
+            assert abs(fact.value - np.quantile(slow, 0.95, method="lower")) <= fact.error
         elif monitor == "serving":
-            said = {"rows_per_s": len(rows) / (fact.until - fact.since).total_seconds(), "stand_in": 0.0}
-            said["failed"] = sum(row.error is not None for row in rows) / len(rows)
+            said = {"traffic": len(rows) / (fact.until - fact.since).total_seconds(), "stand_in": 0.0}
+            said["errors"] = sum(row.error is not None for row in rows) / len(rows)
             assert (fact.value, fact.n) == (pytest.approx(said[subject]), len(rows))
         elif rule == ["missing"]:
             assert fact.value == sum(row.features[subject] is None for row in rows) / len(rows)
@@ -165,13 +173,13 @@ async def test_thirty_days_of_facts_are_those_of_the_rows(opened: Opened, make: 
     assert {fact.path for fact in hourly} == {
         "data_drift/temp", "data_drift/season", "data_quality/temp/missing", "data_quality/temp/range",
         "data_quality/season/missing", "data_quality/season/category", "performance/mae", "performance/rmse",
-        "serving/rows_per_s", "serving/failed", "serving/stand_in", "serving/latency_p95_ms",
+        "serving/traffic", "serving/errors", "serving/stand_in", "serving/latency", "serving/latency_p95_ms",
     }  # fmt: skip
     daily = facts(telemetry, make, reference, timedelta(days=2))
     check(daily, sent, make, reference)
     values = [fact.value for fact in daily if fact.path == "data_drift/temp"]
     assert values[-1] > 2.0 * max(values[:5]), "the drift is seen"
-    assert sum(fact.n for fact in daily if fact.path == "serving/failed") == len(sent.rows)
+    assert sum(fact.n for fact in daily if fact.path == "serving/errors") == len(sent.rows)
 
 
 async def test_where_hours_have_become_days_stretches_are_days(opened: Opened, make: Any) -> None:
@@ -181,10 +189,10 @@ async def test_where_hours_have_become_days_stretches_are_days(opened: Opened, m
     telemetry.view(make.bike.name, champion="v1", since=None, reference=reference, now=from_unix(make.start))  # type: ignore[arg-type]
     sent = await month(telemetry, make)
     found = facts(telemetry, make, reference, timedelta(minutes=20))
-    check([fact for fact in found if not fact.path.startswith("serving/lat")], sent, make, reference)
-    widths = {fact.until - fact.since for fact in found if fact.path == "serving/failed"}
+    check([fact for fact in found if fact.path != "serving/latency_p95_ms"], sent, make, reference)
+    widths = {fact.until - fact.since for fact in found if fact.path == "serving/errors"}
     assert widths == {timedelta(minutes=20), timedelta(hours=1), timedelta(days=1)}
-    counted = sum(fact.n for fact in found if fact.path == "serving/failed")
+    counted = sum(fact.n for fact in found if fact.path == "serving/errors")
     assert counted == len(sent.rows), "each row is in one stretch"
 
 
@@ -220,7 +228,7 @@ def test_scores_are_within_their_error(answers: list[tuple[int, int, float]], cu
     raw = Answers(said, truth, score, positive=1)
     found = {one.metric: one for one in scores_of(parts)}
     assert list(scores_of([total(made, parts)])) == list(found.values())
-    for metric in ("accuracy", "f1", "brier", "auc"):
+    for metric in ("accuracy", "f1", "brier", "auc", "log_loss"):
         exact = measure(metric, raw)  # type: ignore[arg-type]
         assert (exact is None) == (metric not in found), metric
         if exact is not None:
@@ -231,3 +239,78 @@ def test_scores_are_within_their_error(answers: list[tuple[int, int, float]], cu
 
 def test_no_labels_no_score() -> None:
     assert list(scores_of([empty(layout(SPEC, LOANS))])) == []
+
+
+SHOP = ModelSpec(
+    ModelName("shop"),
+    Task.CLASSIFICATION,
+    features=(FeatureSpec("amount", "numeric"), FeatureSpec("region", "categorical"), FeatureSpec("age", "numeric")),
+    slices=(SliceSpec("region", most=4), SliceSpec("age", bins=(30.0,))),
+    label_lag=timedelta(hours=1),
+)  # fmt: skip
+
+
+def shop_rows(rng: np.random.Generator, n: int, regions: str, shift: float) -> dict[str, list[Any]]:
+    region = [str(rng.choice(list(regions))) for _ in range(n)]
+    amount = [float(rng.normal(shift if r == "n" else 0.0)) for r in region]
+    return {"amount": amount, "region": region, "age": rng.normal(35.0, 10.0, n).tolist()}
+
+
+async def test_slices_are_measured_against_their_own_reference(tmp_path: Path, make: Any) -> None:
+    """``w`` is no slice of the reference: it has buckets of its own, and is among the reference's others all the same."""
+    rng = np.random.default_rng(3)
+    known = shop_rows(rng, 1_200, "nns", 0.0)
+    said, truth = [int(v > 0) for v in rng.normal(size=1_200)], [int(v > 0) for v in rng.normal(size=1_200)]
+    judged = build_performance(SHOP.task, truth, said, [0.5] * 1_200, slices=SHOP.slices, columns=known)
+    reference = load_reference(build_reference(SHOP.features, known, judged, slices=SHOP.slices))
+    live = shop_rows(rng, 900, "nsw", 3.0)
+    rows = [
+        Prediction(SHOP.name, "v1", f"r{i}", make.start + i, {k: v[i] for k, v in live.items()}, int(i % 3 == 0), 0.4)
+        for i in range(900)
+    ]  # fmt: skip
+    labels = [int(rng.random() < 0.5) for _ in rows]
+    start, clock = from_unix(make.start), VirtualClock()
+    async with await Telemetry.open(tmp_path / "t.db", {SHOP.name: SHOP}, clock) as telemetry:
+        telemetry.view(SHOP.name, champion="v1", since=None, reference=reference, now=start)  # type: ignore[arg-type]
+        await telemetry.ingest(rows)
+        await telemetry.ingest([Outcome(SHOP.name, r.id, r.time + 9, label) for r, label in zip(rows, labels, strict=True)])  # fmt: skip
+        history = telemetry.history()
+        span = (start, start + timedelta(hours=1), timedelta(hours=1))
+        found = {f.path: f for f in history.facts(SHOP, {"v1": reference}.get, *span, path="slices/*")}
+        fewer = list(history.facts(SHOP, {"v1": reference}.get, *span, path="slices/region=n:*"))
+        bare = {f.path: f for f in history.facts(SHOP, lambda _: None, *span)}
+        history.close()
+    ring = Ring(SHOP, 1_000)
+    ring.append(range(1, 901), rows, 0.0)
+    columns, right = ring.rows().features, np.array([r.prediction for r in rows]) == labels
+    want = set()
+    for feature, one in reference.slices.items():
+        codes = one.cut.codes(columns[feature])
+        for place, name in enumerate(one.cut.names):
+            inside = codes == place
+            if not inside.any():
+                continue
+            want.add(f"slices/{name}:accuracy")
+            fact, part = found[f"slices/{name}:accuracy"], one.parts.get(name)
+            assert (fact.value, fact.n) == (pytest.approx(right[inside].mean()), inside.sum())
+            base = part.performance.get("accuracy") if part else None
+            assert fact.reference == (base and base.value)
+            assert fact.known_at == fact.until + SHOP.label_lag
+            if part is not None and part.features:
+                want.add(f"slices/{name}:drift")
+                moved = {f: psi.psi(r.counts, r.tally(columns[f].take(np.flatnonzero(inside)))) for f, r in part.features.items()}  # fmt: skip
+                fact = found[f"slices/{name}:drift"]
+                assert fact.more == pytest.approx(moved)
+                assert (fact.value, fact.n) == (max(fact.more.values()), inside.sum())
+    assert set(found) == want
+    assert {"slices/region=<other>:accuracy", "slices/age<=30:drift"} <= want
+    assert found["slices/region=n:drift"].value > 1.0 > 10 * found["slices/region=s:drift"].value
+    assert {fact.path for fact in fewer} == {"slices/region=n:accuracy", "slices/region=n:drift"}
+    assert bare["slices/region=w:accuracy"].reference is None
+    assert not [path for path in bare if path.endswith(":drift")]
+
+
+@pytest.mark.parametrize(("glob", "some"), [("*", True), ("s*", True), ("slices/*", True), ("slices/a=b:drift", True), ("[s]lices/*", True),
+                                            ("performance/*", False), ("slices", False), ("", False), ("serving/*", False)])  # fmt: skip
+def test_slices_are_read_only_where_they_may_be_asked_for(glob: str, some: bool) -> None:
+    assert overlap(glob, "slices/") is some

@@ -54,14 +54,18 @@ CELL = st.fixed_dictionaries(
         "region": st.sampled_from(["north", "south", "moon", None, ""]),
     },
 )
-ROW = st.tuples(CELL, st.one_of(st.none(), st.floats(0, 1)), st.booleans())
+ROW = st.tuples(
+    CELL, st.one_of(st.none(), st.floats(0, 1)), st.booleans(), st.one_of(st.none(), st.floats(0, 1e6))
+)
 
 
 def rows_of(cells: list[Any]) -> Rows:
     ring = Ring(SPEC, 10_000)
     made = [
-        Prediction(SPEC.name, "v1", f"r{i}", float(i), features, 1, score, error="late" if failed else None)
-        for i, (features, score, failed) in enumerate(cells)
+        Prediction(
+            SPEC.name, "v1", f"r{i}", float(i), features, 1, score, latency, "late" if failed else None
+        )
+        for i, (features, score, failed, latency) in enumerate(cells)
     ]
     ring.append(range(1, len(made) + 1), made, 0.0)
     return ring.rows()
@@ -74,7 +78,8 @@ def same(a: Summary, b: Summary) -> bool:
     answers = a.answers.tally == b.answers.tally and np.array_equal(a.answers.scores, b.answers.scores)
     judged = a.answers.confusion == b.answers.confusion and a.answers.errors == b.answers.errors
     calibrated = np.array_equal(a.answers.calibration, b.answers.calibration)
-    return arrays and answers and judged and calibrated and a.rows == b.rows
+    rest = a.answers.latency == b.answers.latency and a.answers.log_loss == b.answers.log_loss
+    return arrays and answers and judged and calibrated and rest and a.rows == b.rows
 
 
 @settings(max_examples=40, deadline=None)
@@ -105,7 +110,7 @@ def test_every_row_is_in_one_cell_and_the_reference_s_bins_come_out_exactly(cell
 @settings(max_examples=60, deadline=None)
 @given(values=st.lists(NUMBER.filter(lambda v: abs(v) < 1e6), min_size=1, max_size=60))
 def test_distances_are_within_their_bound_of_the_raw_rows(values: list[float]) -> None:
-    rows = rows_of([({"amount": v}, None, False) for v in values])
+    rows = rows_of([({"amount": v}, None, False, None) for v in values])
     raw = AMOUNT[np.isfinite(AMOUNT)]
     known = reference_summary(LAYOUT.features[0], REFERENCE.features["amount"])
     assert known is not None
@@ -124,7 +129,7 @@ def test_on_windows_of_a_thousand_rows_the_bounds_are_small() -> None:
     live: NDArray[np.float64] = RNG.lognormal(3.3, 1.0, 1_000)
     known = reference_summary(LAYOUT.features[0], REFERENCE.features["amount"])
     assert known is not None
-    rows = rows_of([({"amount": float(v)}, None, False) for v in live])
+    rows = rows_of([({"amount": float(v)}, None, False, None) for v in live])
     got = compare(known, summarise(LAYOUT, rows)[0].feature("amount"))
     assert got.ks == pytest.approx(distance.ks_statistic(raw, live), abs=0.02)
     assert got.ks_error <= 0.02
@@ -132,7 +137,7 @@ def test_on_windows_of_a_thousand_rows_the_bounds_are_small() -> None:
 
 
 def test_moments_are_as_close_as_stated() -> None:
-    rows = rows_of([({"amount": float(v)}, None, False) for v in AMOUNT[:500]])
+    rows = rows_of([({"amount": float(v)}, None, False, None) for v in AMOUNT[:500]])
     one = summarise(LAYOUT, rows)[0].feature("amount")
     assert one.mean == pytest.approx(AMOUNT[:500].mean(), abs=one.grid.unit)
     assert one.variance == pytest.approx(AMOUNT[:500].var(), rel=1e-3)
@@ -158,7 +163,7 @@ def test_a_layout_survives_its_file_and_grids_do_not_mix() -> None:
     assert bare.digest != LAYOUT.digest
     with pytest.raises(ValueError, match="different grids"):
         empty(LAYOUT).add(empty(bare))
-    counted = summarise(bare, rows_of([({"amount": 5.0}, 0.5, False), ({}, None, True)]))[0]
+    counted = summarise(bare, rows_of([({"amount": 5.0}, 0.5, False, 7.0), ({}, None, True, None)]))[0]
     assert counted.feature("amount").present == 1
     assert counted.feature("amount").mean is None
     assert counted.answers.tally == {"rows": 2, "failed": 1}
