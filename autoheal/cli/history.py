@@ -144,14 +144,15 @@ def _facts(
     from autoheal.telemetry.history import History
     from autoheal.telemetry.reference import References
 
-    references = References(Registry(registry).reference_path)
+    shelf = Registry(registry)
+    references = References(shelf.reference_path, shelf.former_references)
     fields = ("since", "until", "version", "path", "value", "n", "error", "reference", "known_at", "more")
 
     def told() -> Iterator[dict[str, Any]]:
         history = History(path)
         try:
             for name, spec in models.items():
-                known = lambda version, name=name: references.get(name, Version(version))  # noqa: E731 - short
+                known = lambda version, name=name: references.ever(name, Version(version))  # noqa: E731 - short
                 for fact in history.facts(spec, known, asked.since, asked.until, asked.step, path=asked.glob):
                     yield {"model": name} | {field: getattr(fact, field) for field in fields}
         finally:

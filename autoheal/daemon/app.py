@@ -171,7 +171,7 @@ def _hub(daemon: Daemon, configuration: Configuration) -> Hub:
         past=Past(
             daemon.telemetry,
             lambda: daemon.config.models,
-            References(daemon.registry.reference_path).get,
+            References(daemon.registry.reference_path, daemon.registry.former_references).ever,
             daemon.clock,
         ),
     )

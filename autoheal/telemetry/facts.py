@@ -3,8 +3,8 @@
 A ``Fact`` is a number that a finding has as its value, under the finding's path, read off summaries and sums of service
 metrics instead of rows, with a bound on what it may differ from that of the rows that were there. Where there was no
 row there is no fact: a gap, never a zero. The surprising part: a stretch is as long as ``step``, or longer where history
-has been added up to wider buckets than that; every row counts in one stretch, except those on a grid that is not the
-reference's, which ``n`` does not count.
+has been added up to wider buckets than that; every row counts in one stretch. In the one in which a version was anchored
+anew, rows on the former grid are not counted in drift and data quality.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from autoheal.domain.past import Fact
 from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.telemetry.ages import DAY, HOUR, MINUTE
-from autoheal.telemetry.measured import Wanted, measured
+from autoheal.telemetry.grid import layout
+from autoheal.telemetry.measured import Gridded, Parts, Wanted, measured
 from autoheal.telemetry.metric_sum import MetricSum
 from autoheal.telemetry.summaries_table import Bucket
 from autoheal.telemetry.summary import Summary
 from autoheal.telemetry.values import from_unix
 
-#: The reference of a version, None where it has none.
-Yardstick = Callable[[str], Reference | None]
+#: All that a version was ever compared with, the present one first.
+Ever = Callable[[str], Sequence[Reference]]
+Yardsticks = Callable[[str], Sequence[Gridded]]
 
 
 def _all(_path: str) -> bool:
@@ -69,15 +72,20 @@ class Stretches:
         return first, first + self.step
 
 
+def yardsticks(spec: ModelSpec, references: Ever) -> Yardsticks:
+    """The same on their grids; each version is asked for once."""
+    return cache(lambda version: [Gridded(one, layout(spec, one)) for one in references(version)])
+
+
 def facts_of(
     spec: ModelSpec,
-    references: Yardstick,
+    known: Yardsticks,
     found: Iterable[tuple[Bucket, Summary]],
     step: int,
     wanted: Wanted = _all,
 ) -> Iterator[Fact]:
     """Of all buckets of a time that starts and ends with a step, in order of time and version; ``wanted`` paths only.
-    Slices are measured as far as their buckets are among them."""
+    Slices are measured as far as their buckets are among them; each stretch beside the reference that was in force."""
     buckets = list(found)
     cut = Stretches.around(((b.start, b.width) for b, _ in buckets), step)
     parts: dict[tuple[int, int, str], dict[str, list[Summary]]] = {}
@@ -87,10 +95,17 @@ def facts_of(
     for (start, end, version), by_slice in sorted(parts.items(), key=lambda part: part[0]):
         since, until = from_unix(start), from_unix(end)
         late = until + spec.label_lag
-        for said in measured(spec, references(version), by_slice, end - start, wanted):
+        beside = _in_force(known(version), by_slice)
+        for said in measured(spec, beside, by_slice, end - start, wanted):
             if wanted(said.path):
                 known_at = late if said.late else until
                 yield Fact(since, until, version, *said[:5], known_at=known_at, more=said.more)
+
+
+def _in_force(ever: Sequence[Gridded], parts: Parts) -> Gridded | None:
+    """The newest on whose grid rows were counted; the present one where none was."""
+    grids = {part.layout.digest for mine in parts.values() for part in mine}
+    return next((one for one in ever if one.layout.digest in grids), ever[0] if ever else None)
 
 
 def metric_facts(name: str, samples: Sequence[tuple[float, int, MetricSum]], step: int) -> Iterator[Fact]:

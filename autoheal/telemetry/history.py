@@ -23,7 +23,7 @@ from autoheal.domain.past import Fact
 from autoheal.domain.specs import ModelSpec
 from autoheal.telemetry import metric_buckets_table, metrics_table, summaries_table
 from autoheal.telemetry.ages import DAY
-from autoheal.telemetry.facts import Yardstick, check_step, facts_of, metric_facts
+from autoheal.telemetry.facts import Ever, check_step, facts_of, metric_facts, yardsticks
 from autoheal.telemetry.metric_sum import MetricSum, added
 from autoheal.telemetry.sample import sample
 from autoheal.telemetry.schema import connect
@@ -140,7 +140,7 @@ class History:
     def facts(
         self,
         spec: ModelSpec,
-        references: Yardstick,
+        references: Ever,
         since: datetime,
         until: datetime,
         step: timedelta,
@@ -150,19 +150,20 @@ class History:
         """What the monitors would have measured in each step of [since, until), in order of time: the input of a
         backtest. ``path`` is a glob of what is wanted.
 
-        See ``telemetry.facts``; ValueError for a step that is no whole part of an hour or day, or whole days. Drift is
-        told of buckets on the given reference's grid: after a version was anchored anew, ask with its former
-        reference for the time before.
+        ``references`` gives all that a version was ever compared with, the present one first, so that the time before
+        it was anchored anew is told beside what was in force then. See ``telemetry.facts``; ValueError for a step that is
+        no whole part of an hour or day, or whole days.
         """
         seconds = check_step(step)
         at, end, size = to_unix(since), to_unix(until), max(seconds, DAY)
+        known = yardsticks(spec, references)
         # Slices are many times the buckets of the whole: read only when they may be asked for.
         slices = None if overlap(path, "slices/") else ""
         while at < end:
             upto = min((at // size + 1) * size, end)
             span = from_unix(at), from_unix(upto)
             found = self.buckets(spec.name, *span, slice_=slices)
-            yield from facts_of(spec, references, found, seconds, lambda one: fnmatchcase(one, path))
+            yield from facts_of(spec, known, found, seconds, lambda one: fnmatchcase(one, path))
             yield from (f for f in self._service(spec.name, *span, seconds) if fnmatchcase(f.path, path))
             at = upto
 

@@ -9,17 +9,18 @@ reference calls the rest is then the sum of several slices.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from autoheal.domain.specs import ModelSpec
-from autoheal.monitors.reference import Reference, SlicePart
+from autoheal.monitors.reference import Reference, SlicedReference, SlicePart
 from autoheal.monitors.scores import METRICS
 from autoheal.monitors.slices.inputs import MOST_PAIRS
 from autoheal.monitors.slicing import OTHER, fit
 from autoheal.stats import psi
 from autoheal.stats.ddsketch import DDSketch
 from autoheal.telemetry.distances import compare, reference_summary, tally
-from autoheal.telemetry.grid import FeatureGrid, layout
+from autoheal.telemetry.grid import FeatureGrid, Layout
 from autoheal.telemetry.scored import scores_of
 from autoheal.telemetry.slices import secret
 from autoheal.telemetry.summary import LATENCY_ACCURACY, Answers, Summary, feature_total
@@ -28,6 +29,14 @@ from autoheal.telemetry.summary import LATENCY_ACCURACY, Answers, Summary, featu
 Wanted = Callable[[str], bool]
 #: The summaries of a stretch by slice; "" has all rows.
 Parts = Mapping[str, Sequence[Summary]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gridded:
+    """A reference, and the grid that rows beside it are counted on."""
+
+    reference: Reference
+    layout: Layout
 
 
 class Said(NamedTuple):
@@ -43,23 +52,23 @@ class Said(NamedTuple):
 
 
 def measured(
-    spec: ModelSpec, reference: Reference | None, parts: Parts, seconds: int, wanted: Wanted
+    spec: ModelSpec, known: Gridded | None, parts: Parts, seconds: int, wanted: Wanted
 ) -> Iterator[Said]:
     """Of a stretch of so many seconds; what is not wanted may be among it."""
-    whole = parts.get("", ())
-    if reference is not None:
+    whole, reference = parts.get("", ()), known.reference if known else None
+    if known is not None:
         hidden = {f.name for f in spec.features if f.sensitive}
-        for grid in layout(spec, reference).features:
+        for grid in known.layout.features:
             # Distances of many features are what costs.
             if any(wanted(path) for path in _paths(grid)):
-                yield from _feature(reference, grid, whole, hide=grid.name in hidden)
+                yield from _feature(known.reference, grid, whole, hide=grid.name in hidden)
     yield from _answers(whole, seconds, reference.latency_p95_ms if reference else None)
     baselines = reference.performance if reference else {}
     for score in scores_of(whole):
         base = baselines.get(score.metric)
         usual = None if base is None else base.value
         yield Said(f"performance/{score.metric}", score.value, score.n, score.error, usual, late=True)
-    yield from _slices(spec, reference, parts, wanted)
+    yield from _slices(spec, known, parts, wanted)
 
 
 def _feature(
@@ -112,33 +121,31 @@ def _answers(parts: Sequence[Summary], seconds: int, usual: float | None) -> Ite
         yield Said("serving/latency", p95, latency.n, off, usual, {"p50": p50, "p99": p99})
 
 
-def _slices(spec: ModelSpec, reference: Reference | None, parts: Parts, wanted: Wanted) -> Iterator[Said]:
+def _slices(spec: ModelSpec, known: Gridded | None, parts: Parts, wanted: Wanted) -> Iterator[Said]:
     metric = METRICS[spec.task][0]
-    named = _as_cut(reference, {name: mine for name, mine in parts.items() if name})
-    known = {n: p for cut in (reference.slices.values() if reference else ()) for n, p in cut.parts.items()}
-    most = max(MOST_PAIRS // max(len(known), 1), 1)
+    cuts = known.reference.slices if known else {}
+    named = _as_cut(cuts, {name: mine for name, mine in parts.items() if name})
+    own = {name: part for cut in cuts.values() for name, part in cut.parts.items()}
+    most = max(MOST_PAIRS // max(len(own), 1), 1)
     unsaid = secret(spec)
     for name, mine in sorted(named.items()):
         score_path, drift_path = f"slices/{name}:{metric}", f"slices/{name}:drift"
         if unsaid(name):
             continue
-        part = known.get(name)
+        part = own.get(name)
         if wanted(score_path):
             base = part.performance.get(metric) if part else None
             usual = None if base is None else base.value
             for score in scores_of(mine):
                 if score.metric == metric:
                     yield Said(score_path, score.value, score.n, score.error, usual, late=True)
-        if reference is not None and part is not None and wanted(drift_path):
-            yield from _moved(drift_path, spec, reference, part, mine, most)
+        if known is not None and part is not None and wanted(drift_path):
+            yield from _moved(drift_path, known.layout, part, mine, most)
 
 
-def _as_cut(reference: Reference | None, parts: Parts) -> Parts:
+def _as_cut(cuts: Mapping[str, SlicedReference], parts: Parts) -> Parts:
     """By the reference's names: a level that it gives no slice is among its others."""
-    heads = {}
-    for feature, one in (reference.slices if reference else {}).items():
-        if not one.cut.bins:
-            heads[f"{fit(feature)}="] = frozenset(one.cut.names)
+    heads = {f"{fit(f)}=": frozenset(one.cut.names) for f, one in cuts.items() if not one.cut.bins}
     found: dict[str, list[Summary]] = {}
     for name, mine in parts.items():
         head = next((head for head in heads if name.startswith(head)), None)
@@ -147,11 +154,9 @@ def _as_cut(reference: Reference | None, parts: Parts) -> Parts:
     return found
 
 
-def _moved(
-    path: str, spec: ModelSpec, reference: Reference, part: SlicePart, mine: Sequence[Summary], most: int
-) -> Iterator[Said]:
+def _moved(path: str, layout: Layout, part: SlicePart, mine: Sequence[Summary], most: int) -> Iterator[Said]:
     """The feature that moved most, of those that the monitor can watch; ``more`` has each one's PSI."""
-    grids = {grid.name: grid for grid in layout(spec, reference).features}
+    grids = {grid.name: grid for grid in layout.features}
     found, n = {}, 0
     for name, known in list(part.features.items())[:most]:
         summed = feature_total(grids[name], mine) if name in grids else None

@@ -5,7 +5,7 @@ Blocking (a file is read): call it off the event loop. Callers are the API's rou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,11 +26,12 @@ MOST_FACTS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """``models`` are those of the configuration in force, ``references`` gives the reference of a model's version."""
+    """``models`` are those of the configuration in force; ``references`` gives all that a model's version was ever compared
+    with, the present one first."""
 
     telemetry: Telemetry
     models: Callable[[], Mapping[ModelName, ModelSpec]]
-    references: Callable[[ModelName, Version], Reference | None]
+    references: Callable[[ModelName, Version], Sequence[Reference]]
     clock: Clock
 
     def samples(

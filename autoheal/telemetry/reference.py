@@ -152,10 +152,16 @@ class Known:
 
 class References:
     """References by model and version, each loaded once; ``locate`` names the file (or None: has none). Another path is
-    another reference: what a version is compared with may be anchored anew."""
+    another reference: what a version is compared with may be anchored anew. ``former`` names the files of other times,
+    the newest first."""
 
-    def __init__(self, locate: Callable[[ModelName, Version], Path | None]) -> None:
+    def __init__(
+        self,
+        locate: Callable[[ModelName, Version], Path | None],
+        former: Callable[[ModelName, Version], Sequence[Path]] = lambda _model, _version: (),
+    ) -> None:
         self._locate = locate
+        self._former = former
         self._loaded: dict[tuple[ModelName, Version], Known] = {}
 
     def known(self, model: ModelName, version: Version) -> Known | None:
@@ -176,6 +182,12 @@ class References:
         """As ``known``, without its digest."""
         found = self.known(model, version)
         return found.reference if found else None
+
+    def ever(self, model: ModelName, version: Version) -> tuple[Reference, ...]:
+        """All that the version was ever compared with, the present one first; former ones are read each time."""
+        present = self.get(model, version)
+        former = [load_reference(path.read_bytes()) for path in self._former(model, version)]
+        return tuple(former) if present is None else (present, *former)
 
 
 def _positive(classes: Iterable[str]) -> str:

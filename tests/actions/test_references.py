@@ -50,10 +50,12 @@ def test_undo_gives_back_what_was_there_before(acts: list[tuple[str, int | str]]
     with tempfile.TemporaryDirectory() as folder:
         registry = made(Path(folder))
         want: dict[str, list[int | None]] = {"v1": [1], "v2": [None]}
+        ever: dict[str, set[int]] = {"v1": {1}, "v2": set()}
         for version, act in acts:
             if isinstance(act, int):
                 anchor(registry, version, act)
                 want[version].append(act)
+                ever[version].add(act)
             elif len(want[version]) > 1:
                 registry.restore_reference("m", version, by="ann", at=T0)
                 want[version].pop()
@@ -62,6 +64,11 @@ def test_undo_gives_back_what_was_there_before(acts: list[tuple[str, int | str]]
                     registry.restore_reference("m", version, by="ann", at=T0)
             registry = Registry.open(registry.root)
             assert {v: present(registry, v) for v in want} == {v: past[-1] for v, past in want.items()}
+            for v, rows in ever.items():
+                former = [
+                    json.loads(path.read_bytes())["rows"] for path in registry.former_references("m", v)
+                ]
+                assert sorted(former) == sorted(rows - {present(registry, v)})
             assert [len(registry.anchors("m", v)) for v in want] == [len(want[v]) - 1 for v in want]
 
 

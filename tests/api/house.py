@@ -169,7 +169,7 @@ async def house(
         return tuple(made[0].reload_problems)
 
     telemetry = await Telemetry.open(folder / "telemetry.db", config().models, ticking)
-    past = Past(telemetry, lambda: config().models, lambda _model, _version: None, ticking)
+    past = Past(telemetry, lambda: config().models, lambda _model, _version: (), ticking)
     hub = Hub("test-house", ticking, kernel, log, reload=reload, refused=lambda: {"not_json": 2}, past=past)
     run = folder / "run"
     doors = await open_doors(hub, control=run / "control.sock", view=run / "view.sock", listen=listen)

@@ -105,7 +105,7 @@ def facts(telemetry: Telemetry, make: Any, reference: Reference, step: timedelta
     history = telemetry.history()
     start = from_unix(make.start)
     span = (start, start + timedelta(days=DAYS))
-    found = list(history.facts(make.bike, {"v1": reference}.get, *span, step))
+    found = list(history.facts(make.bike, lambda _: [reference], *span, step))
     history.close()
     return found
 
@@ -276,9 +276,9 @@ async def test_slices_are_measured_against_their_own_reference(tmp_path: Path, m
         await telemetry.ingest([Outcome(SHOP.name, r.id, r.time + 9, label) for r, label in zip(rows, labels, strict=True)])  # fmt: skip
         history = telemetry.history()
         span = (start, start + timedelta(hours=1), timedelta(hours=1))
-        found = {f.path: f for f in history.facts(SHOP, {"v1": reference}.get, *span, path="slices/*")}
-        fewer = list(history.facts(SHOP, {"v1": reference}.get, *span, path="slices/region=n:*"))
-        bare = {f.path: f for f in history.facts(SHOP, lambda _: None, *span)}
+        found = {f.path: f for f in history.facts(SHOP, lambda _: [reference], *span, path="slices/*")}
+        fewer = list(history.facts(SHOP, lambda _: [reference], *span, path="slices/region=n:*"))
+        bare = {f.path: f for f in history.facts(SHOP, lambda _: [], *span)}
         history.close()
     ring = Ring(SHOP, 1_000)
     ring.append(range(1, 901), rows, 0.0)
@@ -308,6 +308,32 @@ async def test_slices_are_measured_against_their_own_reference(tmp_path: Path, m
     assert {fact.path for fact in fewer} == {"slices/region=n:accuracy", "slices/region=n:drift"}
     assert bare["slices/region=w:accuracy"].reference is None
     assert not [path for path in bare if path.endswith(":drift")]
+
+
+async def test_each_stretch_stands_beside_the_reference_that_was_in_force(opened: Opened, make: Any) -> None:
+    """Anchored anew after two hours, and back again after four."""
+    first = bike_reference(make)
+    rng, seasons = np.random.default_rng(4), ["ab"[i % 2] for i in range(2_000)]
+    temp = rng.normal(90.0, 20.0, 2_000).tolist()
+    truth = build_performance(Task.REGRESSION, [0.0] * 100, [9.0] * 100)
+    second = load_reference(build_reference(make.bike.features, {"temp": temp, "season": seasons}, truth))
+    telemetry = await opened()
+    for hour in range(6):
+        now, known = from_unix(make.start), second if hour in {2, 3} else first
+        telemetry.view(make.bike.name, champion="v1", since=None, reference=known, now=now)  # type: ignore[arg-type]
+        rows = [make.bike_row(3_600.0 * hour + i, temp=float(rng.normal(90.0, 20.0))) for i in range(200)]
+        await telemetry.ingest([*rows, *(make.truth(row, 0.0) for row in rows)])
+    history = telemetry.history()
+    start = from_unix(make.start)
+    span = (start, start + timedelta(hours=6), timedelta(hours=1))
+    found = list(history.facts(make.bike, lambda _: (first, second), *span))
+    only = list(history.facts(make.bike, lambda _: (first,), *span, path="data_drift/temp"))
+    history.close()
+    drift = [fact.value for fact in found if fact.path == "data_drift/temp"]
+    assert [value > 1.0 for value in drift] == [True, True, False, False, True, True]
+    usual = [fact.reference for fact in found if fact.path == "performance/mae"]
+    assert usual == [known.performance["mae"].value for known in (first, first, second, second, first, first)]
+    assert len(only) == 4, "rows on a grid that nobody has a reference of are not measured"
 
 
 @pytest.mark.parametrize(("glob", "some"), [("*", True), ("s*", True), ("slices/*", True), ("slices/a=b:drift", True), ("[s]lices/*", True),

@@ -27,6 +27,17 @@ class ReferenceShelf(Shelves):
         none. Another path is another reference: the bytes behind one never change."""
         if anchors := self.anchors(model, version):
             return references.path_of(self._folder(model), anchors[-1])
+        return self._own(model, version)
+
+    def former_references(self, model: str, version: str) -> tuple[Path, ...]:
+        """What a version was compared with at other times, the newest first, undone or not; not the present one."""
+        folder, own = self._folder(model), self._own(model, version)
+        mine = [x for x in references.history(folder) if isinstance(x, Anchored) and x.version == version]
+        paths = [references.path_of(folder, line) for line in reversed(mine)]
+        present = self.reference_path(model, version)
+        return tuple(dict.fromkeys(p for p in (*paths, *([own] if own else [])) if p != present))
+
+    def _own(self, model: str, version: str) -> Path | None:
         try:
             path = self._locate(model, version) / "reference.json"
         except ActionRefused:
