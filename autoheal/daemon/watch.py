@@ -5,15 +5,16 @@ One look a model: ``ChampionObserved`` when the pointer moved (by us, by CI, by 
 champion is compared with something else, ``FactsObserved`` when what the ladder may count on changed, and a mark in the
 registry when a champion has served healthy for long enough. Called by ``rounds`` before the monitors, so that findings
 are about the champion of the moment. The surprising part: looks come every second for thousands of models, so ``glance``
-asks which files changed, the others are not read again; and labels are counted anew when monitors would look again,
-while an incident of the model is open at every look.
+asks which files changed, the others are not read again; and labels are counted anew when monitors would look again, or
+later where counting is dear, and while an incident of the model is open at every look.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,6 +36,8 @@ from autoheal.telemetry.service import Telemetry
 
 #: Real seconds for which the gateway's routes are believed.
 ROUTES_LAST = 0.5
+#: Of one core, what counting the labels of healthy models may take: a model with 200,000 takes tens of milliseconds.
+COUNT_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +53,26 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Labels counted at ``at``, of this champion, since this floor."""
+    """Labels counted at ``at``, of this champion, since this floor, in so many seconds of CPU."""
 
     at: datetime
     champion: Champion
     floor: datetime | None
     fresh: int
     matured: int
+    cost: float
 
 
 @dataclass(slots=True)
 class Watch:
-    """``look`` is called for one model at a time."""
+    """``look`` is called for one model at a time. ``spent``: CPU seconds of the calling thread."""
 
     clock: Clock
     registry: Registry
     gateway: GatewayClient | None
     telemetry: Telemetry
     good_after: timedelta
+    spent: Callable[[], float] = time.thread_time
     _routes: dict[str, Route] | None = None
     _asked: float = float("-inf")
     _marked: set[tuple[str, str, datetime]] = field(default_factory=set)
@@ -132,7 +137,13 @@ class Watch:
     async def _facts(self, world: World, spec: ModelSpec, seen: Registered, *, concerned: bool) -> Facts:
         now, floor = self.clock.now(), label_floor(world, spec.name, seen.trained_to)
         counted = self._counts.get(spec.name)
-        if counted is None or concerned or _outdated(counted, seen.champion, floor, spec, now):
+        about = (seen.champion, floor)
+        if (
+            counted is None
+            or concerned
+            or about != (counted.champion, counted.floor)
+            or self._due(counted, spec)
+        ):
             counted = await asyncio.to_thread(self._count, spec.name, seen.champion, floor, now)
             self._counts[spec.name] = counted
         return Facts(
@@ -146,9 +157,17 @@ class Watch:
         )
 
     def _count(self, model: ModelName, champion: Champion, floor: datetime | None, now: datetime) -> Counted:
+        began = self.spent()
         matured = partial(self.telemetry.matured, model, now=now)
         fresh, earned = matured(since=floor), matured(since=champion.since, version=Version(champion.version))
-        return Counted(now, champion, floor, fresh, earned)
+        return Counted(now, champion, floor, fresh, earned, self.spent() - began)
+
+    def _due(self, counted: Counted, spec: ModelSpec) -> bool:
+        """Whether labels are to be counted again: when the monitors look again, and not so often that all models' counting
+        takes more than its share."""
+        every = min((m.every for m in spec.monitors), default=timedelta(minutes=1))
+        dear = timedelta(seconds=counted.cost * len(self._counts) / COUNT_SHARE)
+        return not counted.at <= self.clock.now() < counted.at + max(every, dear)
 
     async def _on_fallback(self, model: ModelName) -> bool:
         """As far as the gateway says; one that is away leaves the last answer standing."""
@@ -182,16 +201,6 @@ def _compared(model: ModelName, seen: Registered, known: str) -> tuple[Event, ..
     if anchor.digest == known:
         return ()
     return (ReferenceObserved(model, version, anchor.digest, anchor.how, anchor.by, anchor.detail),)
-
-
-def _outdated(
-    counted: Counted, champion: Champion, floor: datetime | None, spec: ModelSpec, now: datetime
-) -> bool:
-    """Whether labels are to be counted again: about something else, or as late as the monitors look again."""
-    if (counted.champion, counted.floor) != (champion, floor):
-        return True
-    every = min((m.every for m in spec.monitors), default=timedelta(minutes=1))
-    return not counted.at <= now < counted.at + every
 
 
 def _observed(model: ModelName, champion: Champion) -> ChampionObserved:

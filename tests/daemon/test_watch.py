@@ -109,6 +109,19 @@ async def test_labels_are_counted_as_often_as_the_monitors_look(house: House) ->
     assert (await house.facts()).matured_labels == 2
 
 
+async def test_labels_that_are_dear_to_count_are_counted_less_often(house: House) -> None:
+    """Ten seconds of CPU for one model: every 200 seconds it takes a twentieth of a core."""
+    readings = iter(range(0, 1_000, 10))
+    house.watch.spent = lambda: next(readings)
+    await house.label(1)
+    assert (await house.facts()).matured_labels == 1
+    await house.label(2)
+    await house.clock.advance(timedelta(seconds=199))
+    assert (await house.facts()).matured_labels == 1
+    await house.clock.advance(timedelta(seconds=1))
+    assert (await house.facts()).matured_labels == 2
+
+
 async def test_labels_are_counted_at_every_look_while_an_incident_is_open(house: House) -> None:
     assert (await house.facts()).fresh_labels == 0
     await house.clock.advance(timedelta(seconds=1))
