@@ -99,6 +99,8 @@ class DDSketch:
         return 2.0 * math.exp(bucket * math.log(self._gamma)) / (self._gamma + 1.0)
 
     def _tally(self, magnitudes: NDArray[np.float64]) -> Buckets:
+        if not magnitudes.size:
+            return {}
         buckets = np.ceil(np.log(magnitudes) / math.log(self._gamma)).astype(np.int64)
         found, rows = np.unique(buckets, return_counts=True)
         return dict(zip(found.tolist(), rows.tolist(), strict=True))
