@@ -56,10 +56,9 @@ class Shift:
         return _shifted(params, previous)
 
 
-class Fallback:
-    """All traffic to the model's stand-in."""
+class _Whole:
+    """All traffic to one version."""
 
-    name: ClassVar[str] = "traffic.fallback"
     idempotent: ClassVar[bool] = True
     Params: ClassVar[type[BaseModel]] = RouteParams
 
@@ -68,6 +67,12 @@ class Fallback:
         if previous is None:
             return NotDone()
         return _went(await _gateway(ctx).route(params.model), previous)
+
+
+class Fallback(_Whole):
+    """All traffic to the model's stand-in."""
+
+    name: ClassVar[str] = "traffic.fallback"
 
     async def apply(self, key: StepKey, params: RouteParams, ctx: ActionContext) -> Done:
         route = await _gateway(ctx).route(params.model)
@@ -78,18 +83,10 @@ class Fallback:
         return Done({"version": version, "previous": dict(previous)})
 
 
-class Restore:
+class Restore(_Whole):
     """All traffic back to the registry's champion."""
 
     name: ClassVar[str] = "traffic.restore"
-    idempotent: ClassVar[bool] = True
-    Params: ClassVar[type[BaseModel]] = RouteParams
-
-    async def probe(self, key: StepKey, params: RouteParams, ctx: ActionContext) -> Done | NotDone:
-        previous = await _previous(key, params.model, ctx)
-        if previous is None:
-            return NotDone()
-        return _went(await _gateway(ctx).route(params.model), previous)
 
     async def apply(self, key: StepKey, params: RouteParams, ctx: ActionContext) -> Done:
         champion = await asyncio.to_thread(ctx.registry.champion, params.model)

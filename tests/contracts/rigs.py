@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,10 +36,10 @@ from autoheal.sources.scrape import Scrape
 from autoheal.sources.sql import Query, Sql
 from autoheal.sources.sql_database import Database
 from autoheal.telemetry import Telemetry
-from autoheal.telemetry.values import from_unix
 from tests.contracts.proxy import Mood, Proxy, between
 from tests.contracts.servers import Mosquitto, Sample, free_port, stopping
 from tests.contracts.servers import Prometheus as RealPrometheus
+from tests.contracts.standing import Standing
 
 SPEC = ModelSpec(ModelName("fraud"), Task.CLASSIFICATION)
 BASE = 1_790_000_000.0
@@ -322,26 +321,6 @@ class ScrapeRig:
 
     async def turn(self, mood: Mood) -> None:
         self.proxy.turn(mood)
-
-
-@dataclass
-class Standing:
-    """A clock whose data time moves by hand while I/O goes on."""
-
-    at: float
-    real: SystemClock = field(default_factory=SystemClock)
-
-    def now(self) -> datetime:
-        return from_unix(self.at)
-
-    def monotonic(self) -> float:
-        return self.real.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await self.real.sleep(seconds)
-
-    async def sleep_until(self, when: datetime) -> None:
-        await asyncio.Event().wait()
 
 
 @dataclass

@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from autoheal.sources.secret import Credentials, SecretError, Tls
 from autoheal.telemetry.values import from_unix, to_unix
 from tests.contracts.servers import Prometheus as RealPrometheus
 from tests.contracts.servers import Sample, eventually, program, stopping
+from tests.contracts.standing import Standing
 
 MODEL = ModelName("fraud")
 PACE = Pace(every=0.05, step=0.1, timeout=2.0, backfill=30.0, late=2.0, stale=0.8)
@@ -280,26 +280,6 @@ async def test_late_samples_and_samples_out_of_order_are_taken_once(
         clock.at = start + 5
         await sink.until(lambda: len(sink.records) == 5)
     assert [(r.time - start, r.value) for r in sink.records] == [(1, 1), (2, 2), (4, 4), (3, 3), (5, 5)]
-
-
-@dataclass
-class Standing:
-    """A clock that stands still for data and runs for I/O."""
-
-    at: float
-    real: SystemClock = field(default_factory=SystemClock)
-
-    def now(self) -> datetime:
-        return from_unix(self.at)
-
-    def monotonic(self) -> float:
-        return self.real.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await self.real.sleep(seconds)
-
-    async def sleep_until(self, when: datetime) -> None:
-        await asyncio.Event().wait()
 
 
 @pytest.fixture
