@@ -82,12 +82,14 @@ class Cursor:
 def mark_of(value: object) -> Mark:
     """The watermark of a cell; raises ``WatermarkError``."""
     if isinstance(value, Decimal):
-        value = int(value) if value == value.to_integral_value() else float(value)
+        whole = value.is_finite() and value == value.to_integral_value()
+        value = int(value) if whole else float(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, bool) or not isinstance(value, int | float | str | datetime):
         raise WatermarkError(f"the watermark is a {type(value).__name__}: it must be a number or a time")
-    place(value)
+    if not math.isfinite(place(value)):
+        raise WatermarkError(f"the watermark is {value}: it must be a finite number or a time")
     return value
 
 

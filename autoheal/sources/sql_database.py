@@ -3,13 +3,16 @@
 Called by ``sql`` in a thread; loads an extra. SQLAlchemy and not DuckDB: it reaches what people have (PostgreSQL, MySQL,
 SQL Server, Oracle, SQLite, and DuckDB itself) through the drivers they have, while DuckDB reads others' databases by
 extensions that it fetches from the network at run time. What surprises: SQLite and DuckDB are opened read only, since they
-would else make the file that they do not find, and DuckDB would keep others from writing it.
+would else make the file that they do not find, and DuckDB would keep others from writing it; and they work in our own
+thread, which nothing but an interrupt from another one ends.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,8 @@ class SqlError(AutohealError):
 
 @dataclass(slots=True)
 class Database:
-    """``timeout`` in seconds is for one question, as far as the driver can keep it."""
+    """``timeout`` in seconds is for one question: told to the server where the driver can, kept by an interrupt for SQLite
+    and DuckDB, else left to the driver."""
 
     url: str
     username: str = ""
@@ -50,12 +54,18 @@ class Database:
         column = sa.column(quoted)
         asked = sa.select(sa.text("*")).select_from(sa.text(f"({query}) AS autoheal_rows"))
         asked = asked.where(column.is_not(None) if since is None else column >= since)
+        expired = threading.Event()
         try:
-            with self._connected(sa).connect() as connection:
+            with (
+                self._connected(sa).connect() as connection,
+                _ended_after(self.timeout, connection.connection.dbapi_connection, expired),
+            ):
                 found = connection.execute(asked.order_by(column).limit(most))
                 return [dict(row) for row in found.mappings()]
         except (sa.exc.SQLAlchemyError, OSError) as error:
             self.close()
+            if expired.is_set():
+                raise SqlError(f"no answer within {self.timeout:g} s") from None
             said = " ".join(str(getattr(error, "orig", None) or error).split())
             raise SqlError(f"{type(error).__name__}: {said}"[:300]) from None
 
@@ -96,6 +106,27 @@ class Database:
         return sa.create_engine(
             url, connect_args=patience, poolclass=sa.pool.NullPool, execution_options=options
         )
+
+
+@contextmanager
+def _ended_after(seconds: float, connection: Any, expired: threading.Event) -> Iterator[None]:
+    """Interrupt what goes on inside when it takes longer, if the driver can; the interrupt never comes after the end."""
+    if not hasattr(connection, "interrupt"):
+        yield
+        return
+
+    def end() -> None:
+        expired.set()
+        connection.interrupt()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _sqlalchemy() -> Any:

@@ -182,7 +182,7 @@ class SqlRig:
         return sqlite3.connect(gone if gone.exists() else self.path, isolation_level=None)
 
     def source(self) -> Sql:
-        database = Database(f"sqlite:///{self.path}", timeout=0.1)
+        database = Database(f"sqlite:///{self.path}", timeout=0.3)
         query = Query("SELECT * FROM rows", "arrived", overlap=3, page=2)
         return Sql(
             "tried",

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from autoheal.domain.names import ModelName, Task
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import AutohealError, StoreError
 from autoheal.sources.sql import Query, Sql
-from autoheal.sources.sql_cursor import Cursor, load, mark_of, place, save
+from autoheal.sources.sql_cursor import Cursor, WatermarkError, load, mark_of, place, save
 from autoheal.sources.sql_database import Database
 
 SPEC = ModelSpec(ModelName("m"), Task.CLASSIFICATION)
@@ -46,7 +47,7 @@ class Table:
         query_ = Query(query, **({"watermark": "at", "overlap": 10, "page": 4} | rest))
         return Sql(
             "s",
-            database=Database(f"sqlite:///{self.path}", timeout=0.2),
+            database=Database(f"sqlite:///{self.path}", timeout=2.0),
             query=query_,
             spec=SPEC,
             holds="outcomes",
@@ -194,6 +195,19 @@ async def test_duckdb(tmp_path: Path, sink: Any) -> None:
     assert [one for one, _ in got(sink)] == ["a", *map(str, range(7))]
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_a_query_that_never_ends_is_ended(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "rows.db"
+    (sqlite3 if kind == "sqlite" else duckdb).connect(path).close()
+    path.touch()
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS at FROM n"
+    database = Database(f"{kind}:///{path}", timeout=0.3)
+    for _ in range(2):
+        with pytest.raises(AutohealError, match=r"no answer within 0\.3 s"):
+            database.rows(endless, "at", None, 5)
+    assert database.rows("SELECT 1 AS at", "at", None, 5) == [{"at": 1}], "it can be asked again"
+
+
 async def test_a_database_that_is_not_there_is_not_made(table: Table, sink: Any) -> None:
     table.path.unlink()
     with pytest.raises(AutohealError, match="unable to open"):
@@ -233,6 +247,12 @@ def test_an_unusable_state_file_begins_anew(tmp_path: Path) -> None:
     for text in ("", "[1]", '{"newest": 1}', '{"newest": "x", "time": true, "seen": {}}'):
         (tmp_path / "s").write_text(text)
         assert load(tmp_path / "s") == Cursor()
+
+
+@pytest.mark.parametrize("value", [float("nan"), Decimal("NaN"), Decimal("Infinity"), float("-inf"), True, b"1", "soon"])
+def test_what_has_no_order_is_no_watermark(value: Any) -> None:
+    with pytest.raises(WatermarkError, match="the watermark is"):
+        mark_of(value)
 
 
 def test_times_of_databases_have_one_place() -> None:
