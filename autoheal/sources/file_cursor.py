@@ -42,20 +42,36 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def marked(file: IO[bytes], offset: int) -> tuple[int, str, str]:
-    """(known, head, tail) of a file that was read up to ``offset``."""
-    known = min(offset, HEAD)
-    file.seek(0)
-    head = digest(file.read(known))
-    file.seek(max(offset - TAIL, 0))
-    return known, head, digest(file.read(min(offset, TAIL)))
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The first ``HEAD`` bytes of what was read of a file, and the last ``TAIL``."""
+
+    head: bytes = b""
+    tail: bytes = b""
+
+    @classmethod
+    def of(cls, file: IO[bytes], offset: int) -> Ends:
+        """Of a file that was read up to ``offset``, where it stands afterwards."""
+        file.seek(0)
+        head = file.read(min(offset, HEAD))
+        file.seek(max(offset - TAIL, 0))
+        return cls(head, file.read(min(offset, TAIL)))
+
+    def after(self, data: bytes) -> Ends:
+        """When this was read too. Going back in the file instead would unpack a packed one from its beginning."""
+        return Ends((self.head + data[:HEAD])[:HEAD], (self.tail + data[-TAIL:])[-TAIL:])
+
+    @property
+    def marks(self) -> tuple[int, str, str]:
+        """(known, head, tail) of a cursor."""
+        return len(self.head), digest(self.head), digest(self.tail)
 
 
 def believed(file: IO[bytes], cursor: Cursor) -> bool:
     """Whether what was read of the file is still there; one from an older state file is trusted by its size."""
     if not cursor.head:
         return file.seek(0, 2) >= cursor.offset
-    return marked(file, cursor.offset) == (cursor.known, cursor.head, cursor.tail)
+    return Ends.of(file, cursor.offset).marks == (cursor.known, cursor.head, cursor.tail)
 
 
 def begins_as(start: bytes, cursor: Cursor) -> bool:

@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import dropwhile
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -18,11 +19,12 @@ import orjson
 
 from autoheal.errors import AutohealError
 from autoheal.sources import file_csv
-from autoheal.sources.file_cursor import HEAD, Cursor, begins_as, believed, marked
+from autoheal.sources.file_cursor import HEAD, Cursor, Ends, begins_as, believed
 
 Format = Literal["csv", "jsonl", "parquet"]
-#: Bytes read in one go: bounds memory, and gives other sources their turn. A line may be as long.
-PIECE = 1024 * 1024
+#: Bytes read in one go: bounds memory, and gives other sources their turn. A line may be as long; a longer one is
+#: skipped, up to ``LONGEST``.
+PIECE, LONGEST = 1024 * 1024, 64 * 1024 * 1024
 
 
 class FileError(AutohealError):
@@ -47,6 +49,8 @@ class Lines:
     format: Format
     whole: bool
     cursor: Cursor = field(default_factory=Cursor)
+    _ends: Ends | None = None
+    _left: bytes = b""
 
     def next(self) -> Piece | None:
         try:
@@ -58,19 +62,18 @@ class Lines:
         self.file.close()
 
     def _next(self) -> Piece | None:
-        bad: Counter[str] = Counter()
-        self.file.seek(self.cursor.offset)
-        data = self.file.read(PIECE)
+        if self._ends is None:
+            self._ends = Ends.of(self.file, self.cursor.offset)
+        data = self._left + self.file.read(PIECE - len(self._left))
         ended = data[: data.rfind(b"\n") + 1]
         if len(data) < PIECE:
             ended = data if self.whole else ended
         elif not ended:
-            ended = data + self._rest_of_line()
-            bad["too_long"] += 1
+            return self._skipped(data)
         if not ended:
             return None
-        header = self.cursor.header
-        parts, open_ = self._parts(ended, bad) if not bad else ([], 0)
+        bad: Counter[str] = Counter()
+        parts, open_ = self._parts(ended, bad)
         full = len(data) == PIECE
         if (open_ == len(ended) and full) or (open_ and self.whole and not full):
             bad["not_csv"] += 1  # its end is too far away, or will never come
@@ -78,12 +81,33 @@ class Lines:
             return None
         else:  # a record that has no end yet is read again with its end
             ended = ended[: len(ended) - open_]
-        lines = _texts(parts, first=not self.cursor.offset, bad=bad)
-        if self.format == "csv" and not self.cursor.offset:
+        header, lines = self.cursor.header, _texts(parts, first=not self.cursor.offset, bad=bad)
+        if self.format == "csv" and not header:
+            lines = list(dropwhile(lambda line: not line.strip(), lines))
             header = lines.pop(0) if lines else ""
         rows = file_csv.rows(lines, header, bad) if self.format == "csv" else _json(lines, bad)
-        offset = self.cursor.offset + len(ended)
-        known, head, tail = marked(self.file, offset)
+        self._left = data[len(ended) :]
+        return self._piece(rows, bad, header, len(ended), self._ends.after(ended))
+
+    def _skipped(self, data: bytes) -> Piece:
+        """A line that is too long is read to its end, but not kept."""
+        assert self._ends is not None
+        ends, size = self._ends.after(data), len(data)
+        while size < LONGEST and (part := self.file.readline(PIECE)):
+            ends, size = ends.after(part), size + len(part)
+            if part.endswith(b"\n"):
+                self._left = b""
+                return self._piece((), Counter(["too_long"]), self.cursor.header, size, ends)
+        raise FileError(
+            f"{self.path}: the line at byte {self.cursor.offset} has no end within {size} bytes: are these lines?"
+        )
+
+    def _piece(
+        self, rows: Sequence[Mapping[str, Any]], bad: Counter[str], header: str, size: int, ends: Ends
+    ) -> Piece:
+        """What was read, with the mark after it."""
+        known, head, tail = ends.marks
+        offset, self._ends = self.cursor.offset + size, ends
         self.cursor = replace(self.cursor, offset=offset, header=header, known=known, head=head, tail=tail)
         return Piece(rows, bad, self.cursor)
 
@@ -92,18 +116,10 @@ class Lines:
         lines = ended.removesuffix(b"\n").split(b"\n")
         if self.format != "csv" or b'"' not in ended:
             return lines, 0
-        header = self.cursor.header or lines[0].decode("utf-8-sig", "replace")
+        first = next((line for line in lines if line.strip()), b"")
+        header = self.cursor.header or first.decode("utf-8-sig", "replace")
         found, left = file_csv.records(lines, file_csv.delimiter(header), bad)
         return found, sum(len(line) + 1 for line in lines[len(lines) - left :]) if left else 0
-
-    def _rest_of_line(self) -> bytes:
-        """What is left of a line that is too long; nothing remains of the file when it has no end yet."""
-        size = b""
-        while part := self.file.readline(PIECE):
-            size += part
-            if part.endswith(b"\n"):
-                return size
-        raise FileError(f"a line of {self.path} is longer than {PIECE} bytes and has no end")
 
 
 def opened(path: Path, format_: Format, cursor: Cursor | None, others: Sequence[Cursor]) -> Lines:

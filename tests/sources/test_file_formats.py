@@ -215,6 +215,58 @@ async def test_a_line_without_end_stops_nothing(
     assert one.refused == {"too_long": 1}
 
 
+async def test_a_file_that_is_one_line_is_not_taken_into_memory(
+    tmp_path: Path, sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_lines, "PIECE", 200)
+    monkeypatch.setattr(file_lines, "LONGEST", 1000)
+    one = source(tmp_path)
+    (tmp_path / "in" / "l.csv").write_text(HEADER + labels([1]) + "x" * 100_000)
+    faults = (await one.poll(sink))[1]
+    assert "no end within 1000 bytes" in faults[0]
+    assert [r.id for r in sink.records] == ["1"]
+
+
+def test_a_packed_file_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step back in it would unpack it again from its beginning: minutes for a large one."""
+    monkeypatch.setattr(file_lines, "PIECE", 200)
+    text = HEADER + labels(range(200)) + "x" * 500 + "\n" + labels(range(200, 300))
+    path, plain = tmp_path / "l.csv.gz", tmp_path / "l.csv"
+    path.write_bytes(gzip.compress(text.encode()))
+    plain.write_text(text)
+    reader, beside = (file_lines.opened(p, "csv", None, ()) for p in (path, plain))
+    rows, steps, seek = 0, [], reader.file.seek
+    monkeypatch.setattr(reader.file, "seek", lambda *to: (steps.append(to), seek(*to)))
+    while (piece := reader.next()) is not None:
+        rows += len(piece.rows)
+    while beside.next() is not None:
+        pass
+    reader.close()
+    beside.close()
+    assert (rows, len(steps)) == (300, 2), "only at its beginning"
+    assert reader.cursor == beside.cursor
+    again = file_lines.opened(plain, "csv", reader.cursor, ())
+    again.close()
+    assert again.cursor == reader.cursor, "it is known again"
+
+
+@pytest.mark.parametrize("lead", ["\n", "\r\n \n\n", "\ufeff\n"])
+async def test_the_header_may_come_after_blank_lines(
+    tmp_path: Path, sink: Any, monkeypatch: pytest.MonkeyPatch, lead: str
+) -> None:
+    for piece in (len(lead.encode()), 200):
+        monkeypatch.setattr(file_lines, "PIECE", piece)
+        folder = tmp_path / f"{piece}"
+        (folder / "in").mkdir(parents=True)
+        (folder / "in" / "l.csv").write_bytes((lead + HEADER + labels([1, 2])).encode())
+        monkeypatch.setattr(file_lines, "PIECE", 200)
+        one = source(folder)
+        await one.poll(sink)
+        assert [r.id for r in sink.records] == ["1", "2"]
+        assert not one.refused
+        sink.records.clear()
+
+
 @pytest.mark.parametrize("apart", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("packed", [False, True])
 async def test_fields_in_quotes_and_other_separators(

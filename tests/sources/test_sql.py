@@ -249,7 +249,9 @@ def test_an_unusable_state_file_begins_anew(tmp_path: Path) -> None:
         assert load(tmp_path / "s") == Cursor()
 
 
-@pytest.mark.parametrize("value", [float("nan"), Decimal("NaN"), Decimal("Infinity"), float("-inf"), True, b"1", "soon"])
+@pytest.mark.parametrize(
+    "value", [float("nan"), Decimal("NaN"), Decimal("Infinity"), float("-inf"), True, b"1", "soon"]
+)
 def test_what_has_no_order_is_no_watermark(value: Any) -> None:
     with pytest.raises(WatermarkError, match="the watermark is"):
         mark_of(value)
