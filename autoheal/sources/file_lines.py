@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import dropwhile
 from pathlib import Path
@@ -19,9 +19,11 @@ import orjson
 
 from autoheal.errors import AutohealError
 from autoheal.sources import file_csv
-from autoheal.sources.file_cursor import HEAD, Cursor, Ends, begins_as, believed
+from autoheal.sources.file_cursor import HEAD, Cursor, Ends, believed
 
 Format = Literal["csv", "jsonl", "parquet"]
+#: The marks of files that begin so.
+Like = Callable[[bytes], Iterable[Cursor]]
 #: Bytes read in one go: bounds memory, and gives other sources their turn. A line may be as long; a longer one is
 #: skipped, up to ``LONGEST``.
 PIECE, LONGEST = 1024 * 1024, 64 * 1024 * 1024
@@ -122,15 +124,15 @@ class Lines:
         return found, sum(len(line) + 1 for line in lines[len(lines) - left :]) if left else 0
 
 
-def opened(path: Path, format_: Format, cursor: Cursor | None, others: Sequence[Cursor]) -> Lines:
+def opened(path: Path, format_: Format, cursor: Cursor | None, like: Like | None = None) -> Lines:
     """The file at its mark: its own if that is believed, that of a file which begins the same, or the beginning.
 
-    ``others`` are asked about for a file that is new under its name, or whose own mark is not believed.
+    ``like`` is given for a file that is new under its name, or whose own mark is not believed.
     """
     packed = path.suffix == ".gz"
     file = cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")  # noqa: SIM115 - closed by Lines.close
     try:
-        return Lines(file, path, format_, packed, _found(file, cursor, others))
+        return Lines(file, path, format_, packed, _found(file, cursor, like))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         file.close()
         raise FileError(f"{path} is no whole gzip file: {error}") from None
@@ -139,14 +141,13 @@ def opened(path: Path, format_: Format, cursor: Cursor | None, others: Sequence[
         raise
 
 
-def _found(file: IO[bytes], cursor: Cursor | None, others: Sequence[Cursor]) -> Cursor:
+def _found(file: IO[bytes], cursor: Cursor | None, like: Like | None) -> Cursor:
     """The furthest mark that is believed; a used inode may have an older mark of the same lines."""
     own = [cursor] if cursor is not None and believed(file, cursor) else []
-    if own and not others:
-        return own[0]
+    if like is None:
+        return own[0] if own else Cursor()
     file.seek(0)
-    start = file.read(HEAD)
-    alike = [replace(one, seen=(0, 0)) for one in others if begins_as(start, one) and believed(file, one)]
+    alike = [replace(one, seen=(0, 0)) for one in like(file.read(HEAD)) if believed(file, one)]
     return max([*own, *alike], key=lambda one: one.offset, default=Cursor())
 
 

@@ -1,7 +1,6 @@
 """``files``: CSV, JSON lines and Parquet files that grow or appear, by a glob; every row is handed on once.
 
-How far each file was read lies in a small state file, written after the rows were stored; a crash between the two
-reads some rows twice, which the store counts as duplicates. A row that cannot be used is counted and skipped, because
+How far each file was read lies in a state file, written after the rows were stored; a crash between the two reads some rows twice, which the store counts as duplicates. A row that cannot be used is counted and skipped, because
 a file cannot be told to mend it, and told as ``source/records``; one bad file does not keep the others from being read.
 The surprising part: files are known by their inode and content and not by their name (see ``file_cursor``), so a
 rotated file is finished and the new one under its name begun, and one that was packed meanwhile is not read again.
@@ -18,17 +17,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from autoheal.clock import Clock
+from autoheal.clock import Clock, SystemClock
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import AutohealError, StoreError
 from autoheal.sources import file_lines, file_parquet
 from autoheal.sources.contract import Pulse, Sink, whole
-from autoheal.sources.file_cursor import GONE, Cursor, load, save
+from autoheal.sources.file_cursor import Cursor
 from autoheal.sources.file_lines import Format, Piece
+from autoheal.sources.file_marks import Marks
 from autoheal.sources.rows import Kind, usable
 from autoheal.sources.tally import Tally
 from autoheal.telemetry import Refusal
 
+#: Seconds after a change from which on a file that looks the same is the same: two changes may have one time.
+RESTS = 10.0
 _ENDINGS: Mapping[str, Format] = {
     ".parquet": "parquet",
     ".jsonl": "jsonl",
@@ -60,9 +62,9 @@ class Files:
         self.columns = dict(columns or {})
         self.format: Format | None = format
         self.tally = Tally(name)
-        self._state_file = state_file
-        self._cursors = load(state_file)
+        self._marks = Marks.load(state_file)
         self._before: dict[str, Path] = {}
+        self._settled: dict[str, tuple[Path, int, int]] = {}
 
     @property
     def refused(self) -> Counter[str]:
@@ -93,33 +95,36 @@ class Files:
         found, faults = await asyncio.to_thread(self._files), []
         for key, path, stat in found:
             try:
-                await self._follow(key, path, (stat.st_size, stat.st_mtime_ns), sink)
+                await self._follow(key, path, stat, sink)
             except (StoreError, Refusal):
                 raise
             except (OSError, AutohealError) as error:
                 faults.append(f"{error}")
         self._before = {key: path for key, path, _ in found}
+        self._settled = {key: seen for key, seen in self._settled.items() if key in self._before}
         return len(found), faults
 
-    async def _follow(self, key: str, path: Path, stat: tuple[int, int], sink: Sink) -> None:
-        cursor = self._cursors.get(key)
-        if cursor is not None and cursor.seen == stat:
+    async def _follow(self, key: str, path: Path, stat: os.stat_result, sink: Sink) -> None:
+        cursor, seen = self._marks.get(key), (stat.st_size, stat.st_mtime_ns)
+        if (cursor is not None and cursor.seen == seen) or self._settled.get(key) == (path, *seen):
             return
+        began = SystemClock().now().timestamp()  # a file's times are real ones, whatever clock we live by
         try:
             reader = await self._open(key, path, cursor)
         except FileNotFoundError:
             return
         if cursor is not None and cursor.offset and reader.cursor.tail != cursor.tail:
-            self._cursors[f"{key} {cursor.tail}"] = (
-                cursor  # another file by now; the one it was may come back packed
-            )
+            # Another file by now; the one it was may come back packed.
+            await whole(self._keep(f"{key} {cursor.tail}", cursor))
         try:
             while (piece := await asyncio.to_thread(reader.next)) is not None:
                 await whole(self._take(key, piece, sink))
-            if reader.whole:  # a plain file is looked at each time: two changes may have one time
-                await whole(self._keep(key, replace(reader.cursor, seen=stat)))
+            if reader.whole:
+                await whole(self._keep(key, replace(reader.cursor, seen=seen)))
             elif reader.cursor.offset:
                 await whole(self._keep(key, reader.cursor))
+            if not reader.whole and began - stat.st_mtime > RESTS:
+                self._settled[key] = (path, *seen)
         finally:
             await asyncio.to_thread(reader.close)
 
@@ -139,14 +144,13 @@ class Files:
         format_ = self.format or _format(path)
         if format_ == "parquet":
             return file_parquet.opened(path, cursor)
-        known = tuple(self._cursors.values())
         if cursor is None or self._before.get(key) != path:
-            return file_lines.opened(path, format_, cursor, known)
-        reader = file_lines.opened(path, format_, cursor, ())
+            return file_lines.opened(path, format_, cursor, self._marks.like)
+        reader = file_lines.opened(path, format_, cursor)
         if reader.cursor.offset or not cursor.offset:
             return reader
         reader.close()
-        return file_lines.opened(path, format_, cursor, known)
+        return file_lines.opened(path, format_, cursor, self._marks.like)
 
     async def _take(self, key: str, piece: Piece, sink: Sink) -> None:
         for reason, count in piece.bad.items():
@@ -157,9 +161,8 @@ class Files:
         await self._keep(key, piece.after)
 
     async def _keep(self, key: str, cursor: Cursor) -> None:
-        if self._cursors.get(key) != cursor:
-            self._cursors[key] = cursor
-            await asyncio.to_thread(save, self._state_file, self._cursors)
+        if self._marks.get(key) != cursor:
+            await asyncio.to_thread(self._marks.keep, key, cursor)
 
     def _files(self) -> list[tuple[str, Path, os.stat_result]]:
         found: list[tuple[os.stat_result, Path]] = []
@@ -168,11 +171,9 @@ class Files:
                 if path.is_file():
                     found.append((path.stat(), path))
         found.sort(key=lambda item: (item[0].st_mtime_ns, str(item[1])))
-        there = {f"{stat.st_dev}:{stat.st_ino}" for stat, _ in found}
-        gone = [key for key in self._cursors if key not in there]
-        for key in gone[: max(len(gone) - GONE, 0)]:
-            del self._cursors[key]
-        return [(f"{stat.st_dev}:{stat.st_ino}", path, stat) for stat, path in found]
+        keyed = [(f"{stat.st_dev}:{stat.st_ino}", path, stat) for stat, path in found]
+        self._marks.forget({key for key, _, _ in keyed})
+        return keyed
 
 
 def _format(path: Path) -> Format:

@@ -185,15 +185,15 @@ async def test_a_used_inode_with_an_older_mark_of_the_same_lines(tmp_path: Path,
     log, state = tmp_path / "in" / "l.csv", tmp_path / "state.json"
     log.write_text(HEADER + labels(range(3)))
     await one.poll(sink)
-    older = orjson.loads(state.read_bytes())
+    _, mark = orjson.loads(state.read_bytes())
     with log.open("a") as file:
         file.write(labels(range(3, 6)))
     await one.poll(sink)
     packed = log.with_name("l.csv.1.gz")
     packed.write_bytes(gzip.compress(log.read_bytes()))
     stat = packed.stat()
-    (mark,) = older.values()
-    state.write_bytes(orjson.dumps(orjson.loads(state.read_bytes()) | {f"{stat.st_dev}:{stat.st_ino}": mark}))
+    with state.open("ab") as marks:
+        marks.write(orjson.dumps([f"{stat.st_dev}:{stat.st_ino}", mark]) + b"\n")
     log.unlink()
     await source(tmp_path).poll(sink)
     assert [r.id for r in sink.records] == [f"{n}" for n in range(6)]
@@ -227,6 +227,28 @@ async def test_a_file_that_is_one_line_is_not_taken_into_memory(
     assert [r.id for r in sink.records] == ["1"]
 
 
+async def test_a_file_that_rests_is_not_opened_at_each_look(
+    tmp_path: Path, sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = source(tmp_path)
+    log, fresh = tmp_path / "in" / "l.csv", tmp_path / "in" / "fresh.csv"
+    log.write_text(HEADER + labels([1]))
+    os.utime(log, (1e9, 1e9))
+    await one.poll(sink)
+    looked: list[Path] = []
+    really = file_lines.opened
+    monkeypatch.setattr(file_lines, "opened", lambda path, *rest: looked.append(path) or really(path, *rest))
+    fresh.write_text(HEADER + labels([2]))
+    for _ in range(2):
+        await one.poll(sink)
+    assert looked == [fresh, fresh], (
+        "one that was changed just now may be changed again within its time's grain"
+    )
+    log.write_text(HEADER + labels([3]))
+    await one.poll(sink)
+    assert [r.id for r in sink.records] == ["1", "2", "3"]
+
+
 def test_a_packed_file_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step back in it would unpack it again from its beginning: minutes for a large one."""
     monkeypatch.setattr(file_lines, "PIECE", 200)
@@ -234,7 +256,7 @@ def test_a_packed_file_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.Monk
     path, plain = tmp_path / "l.csv.gz", tmp_path / "l.csv"
     path.write_bytes(gzip.compress(text.encode()))
     plain.write_text(text)
-    reader, beside = (file_lines.opened(p, "csv", None, ()) for p in (path, plain))
+    reader, beside = (file_lines.opened(p, "csv", None) for p in (path, plain))
     rows, steps, seek = 0, [], reader.file.seek
     monkeypatch.setattr(reader.file, "seek", lambda *to: (steps.append(to), seek(*to)))
     while (piece := reader.next()) is not None:
@@ -245,7 +267,7 @@ def test_a_packed_file_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.Monk
     beside.close()
     assert (rows, len(steps)) == (300, 2), "only at its beginning"
     assert reader.cursor == beside.cursor
-    again = file_lines.opened(plain, "csv", reader.cursor, ())
+    again = file_lines.opened(plain, "csv", reader.cursor)
     again.close()
     assert again.cursor == reader.cursor, "it is known again"
 
