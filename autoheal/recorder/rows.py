@@ -7,6 +7,8 @@ middleware. What cannot be written becomes None, so that it is counted and its n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -33,6 +35,8 @@ FIELDS = {
     "metric": ("name", "time", "value"),
 }
 _OPTIONAL = ("score", "latency_ms", "error", "by")
+#: Types of the values by which pandas says that there is none.
+_NOTHING = {"NAType", "NaTType"}
 Line = tuple[str, bytes]
 
 
@@ -71,7 +75,13 @@ def _line(kind: str, record: Mapping[str, Any], model: str) -> Line | None:
 
 
 def _plain(value: Any) -> Any:
-    """Scalars of numerical libraries as Python's own, without knowing those libraries."""
+    """Scalars of numerical libraries and of databases as JSON's own, without knowing those libraries."""
+    if type(value).__name__ in _NOTHING:
+        return None
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date):  # a subclass, such as pandas' Timestamp
+        return value.isoformat()
     item = getattr(value, "item", None)
     if item is None or getattr(value, "size", 1) != 1:
         raise TypeError

@@ -12,6 +12,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +267,32 @@ def test_numpy_scalars_are_numbers(door: Door) -> None:
         assert one.stats().sent == 1, one.stats()
     assert door.rows("SELECT id, prediction, score, features FROM predictions") == [
         ("3", 1, 0.25, '{"x":0.5,"b":true}')
+    ]
+
+
+def test_values_of_databases_and_tables_are_taken(door: Door) -> None:
+    class Timestamp(datetime):
+        """As pandas has it."""
+
+    class NaTType(datetime):
+        """Likewise: no time."""
+
+    class NAType:
+        """Likewise: no value."""
+
+    door.start()
+    features = {
+        "price": Decimal("9.5"),
+        "day": Timestamp(2026, 1, 2),
+        "no": NAType(),
+        "never": NaTType(1, 1, 1),
+    }
+    with recording(door.to) as one:
+        one.prediction("a", features, Decimal(1))
+        assert one.flush()
+        assert one.stats().sent == 1, one.stats()
+    assert door.rows("SELECT prediction, features FROM predictions") == [
+        (1.0, '{"price":9.5,"day":"2026-01-02T00:00:00","no":null,"never":null}')
     ]
 
 
