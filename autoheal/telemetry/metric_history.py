@@ -22,8 +22,11 @@ from autoheal.telemetry.records import Metric
 
 #: Samples of one metric that may be too many before it is looked at: this share of those that stay.
 SLACK = 0.1
-#: Buckets of a model that are added up in one round.
-MOST_FOLDED = 5_000
+#: Samples that are moved in one round at least, over all models: the writer waits meanwhile, and metrics that are asked
+#: for at one beat have too many at one time.
+MOVED = 10_000
+#: Buckets that are added up after the samples of one metric were moved, more than those came to.
+MOST_FOLDED = 1_000
 
 
 @dataclass(slots=True)
@@ -34,6 +37,7 @@ class MetricHistory:
     ages: Ages = field(default_factory=Ages)
     _since: Counter[tuple[str, str]] = field(default_factory=Counter)
     _newest: dict[str, float] = field(default_factory=dict)
+    _noted: int = 0
 
     def open(self, db: sqlite3.Connection, now: float) -> None:
         """Look at every metric once."""
@@ -46,16 +50,19 @@ class MetricHistory:
         """Samples that were stored, or are about to be; they came at ``stamp``."""
         for record in records:
             self._since[record.model, record.name] += 1
+            self._noted += 1
             if record.time <= stamp + AHEAD:
                 self._newest[record.model] = max(self._newest.get(record.model, 0.0), record.time)
 
     def fold(self, db: sqlite3.Connection) -> None:
-        """Move samples beyond ``keep`` into buckets, old buckets into wider ones, and drop what is too old."""
-        due = [key for key, n in self._since.items() if n > self.keep * SLACK]
-        for model, name in due:
-            self._samples(db, model, name)
+        """Move samples beyond ``keep`` into buckets, old buckets into wider ones, and drop what is too old. What is too much
+        for one round is left to the next; no round moves less than came since the last one."""
+        room, self._noted = max(MOVED, 2 * self._noted), 0
+        for model, name in [key for key, n in self._since.items() if n > self.keep * SLACK]:
+            if room <= 0:
+                break
+            room -= self._samples(db, model, name)
             self._since[model, name] = 0
-        for model in {model for model, _ in due}:
             edges = self.ages.edges(self._newest.get(model, 0.0))
             for width, before in coarse(edges):
                 self._widen(db, model, width, before)
@@ -63,17 +70,18 @@ class MetricHistory:
                 gone = metric_buckets_table.older(db, model, width, edges[2], MOST_FOLDED)
                 metric_buckets_table.delete(db, [bucket for bucket, _ in gone])
 
-    def _samples(self, db: sqlite3.Connection, model: str, name: str) -> None:
-        """In order of arrival the oldest leave; each goes where its time belongs."""
+    def _samples(self, db: sqlite3.Connection, model: str, name: str) -> int:
+        """In order of arrival the oldest leave; each goes where its time belongs. How many they were."""
         old = metrics_table.take(db, model, name, self.keep)
         if not old:
-            return
+            return 0
         widths, starts = self.ages.bucket(np.array([time for time, _ in old]), self._newest.get(model, 0.0))
         parts: dict[tuple[int, int], list[tuple[float, float]]] = {}
         for width, start, sample in zip(widths.tolist(), starts.tolist(), old, strict=True):
             parts.setdefault((width, start), []).append(sample)
         for (width, start), samples in parts.items():
             metric_buckets_table.add(db, MetricBucket(model, name, width, start), added(samples))
+        return len(old)
 
     def _widen(self, db: sqlite3.Connection, model: str, width: int, before: int) -> None:
         old = metric_buckets_table.older(db, model, width, before, MOST_FOLDED)

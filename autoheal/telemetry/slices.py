@@ -35,7 +35,20 @@ class Slices:
     _seats: dict[_Key, dict[str, None]] = field(default_factory=dict)
     _wanted: dict[_Key, tuple[str, ...]] = field(default_factory=dict)
     _cuts: dict[_Key, tuple[SliceSpec, int, Cut]] = field(default_factory=dict)
+    #: Seats that the transaction under way has given to levels of its rows.
+    _fresh: list[tuple[_Key, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def settle(self) -> None:
+        """The transaction was committed."""
+        self._fresh.clear()
+
+    def give_up(self) -> None:
+        """The transaction was rolled back: no bucket says that these seats are taken."""
+        for key, level in self._fresh:
+            self._seats[key].pop(level, None)
+            self._cuts.pop(key, None)
+        self._fresh.clear()
 
     def prefer(self, spec: ModelSpec, reference: Reference) -> None:
         """Give the levels that this reference names a seat before others, as far as there still is room."""
@@ -66,10 +79,6 @@ class Slices:
                 found.append(cut.names[place])
         return found
 
-    def number(self, model: str) -> int:
-        """How many slices the model may have, all rows among them."""
-        return 1 + sum(len(cut.names) for (name, _), (_, _, cut) in self._cuts.items() if name == model)
-
     def _cut(self, db: sqlite3.Connection, spec: ModelSpec, one: SliceSpec, arriving: Sequence[str]) -> Cut:
         key = (spec.name, one.feature)
         seats: dict[str, None] = {}
@@ -78,8 +87,11 @@ class Slices:
             with self._lock:
                 wanted = self._wanted.pop(key, ())
             for level in (*wanted, *arriving):
-                if len(seats) < one.most and level not in {OTHER, MISSING}:
-                    seats.setdefault(fit(level))
+                seat = fit(level)
+                if len(seats) < one.most and level not in {OTHER, MISSING} and seat not in seats:
+                    seats[seat] = None
+                    if level not in wanted:
+                        self._fresh.append((key, seat))
         known = self._cuts.get(key)
         if known is None or known[:2] != (one, len(seats)):
             known = self._cuts[key] = (one, len(seats), cut_of(one, seats))

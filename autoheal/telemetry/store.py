@@ -142,6 +142,7 @@ class Store:
                 self._take(db, run, written)
             self.writing.summaries.flush(db)
             db.execute("COMMIT")
+            self.writing.summaries.settle()
         except sqlite3.Error as error:
             self._give_up(db, waiting)
             raise StoreError(f"{self.path}: telemetry was not stored: {error}") from error
@@ -155,9 +156,7 @@ class Store:
         if db.in_transaction:
             db.execute("ROLLBACK")
         self._waiting = self._waiting if waiting is None else waiting
-        self.writing.summaries.give_up()
-        self.writing.packing.give_up()
-        self.writing.skew.give_up()
+        self.writing.give_up()
         with self.lock:
             self._in_flight = None
 

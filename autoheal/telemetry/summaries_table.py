@@ -66,7 +66,7 @@ def between(
     db: sqlite3.Connection, model: str, since: float, until: float, *, slice_: str | None, version: str | None
 ) -> Iterator[tuple[Bucket, Summary]]:
     """The buckets that lie wholly in [since, until), by time; None asks for all slices, all versions."""
-    layouts: dict[str, Layout] = {}
+    layouts: dict[str, Layout | None] = {}
     found = db.execute(
         "SELECT model, version, slice, width, start, grid, rows, counts, moments, answers FROM summaries"
         " WHERE model = ? AND start >= ? AND start + width <= ?"
@@ -76,10 +76,11 @@ def between(
     for *name, rows, counts, moments, answers in found:
         bucket = Bucket(*name)
         if bucket.grid not in layouts:
-            known = layout_of(db, bucket.grid)
-            assert known is not None
-            layouts[bucket.grid] = known
-        yield bucket, _summary(layouts[bucket.grid], rows, counts, moments, answers)
+            layouts[bucket.grid] = layout_of(db, bucket.grid)
+        known = layouts[bucket.grid]
+        # Earlier releases could lose a grid when the disk was full; nobody can tell what was counted on it.
+        if known is not None:
+            yield bucket, _summary(known, rows, counts, moments, answers)
 
 
 def finer(db: sqlite3.Connection, model: str, width: int, before: int, most: int) -> list[Bucket]:

@@ -22,19 +22,18 @@ from autoheal.domain.specs import ModelSpec
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.rows import Chosen, Ints, Rows
 from autoheal.telemetry import summaries_table
-from autoheal.telemetry.ages import AHEAD, Ages, coarse, newest_of, wider
+from autoheal.telemetry.ages import AHEAD, Ages, newest_of
+from autoheal.telemetry.folding import Folding
 from autoheal.telemetry.grid import Layout, layout
 from autoheal.telemetry.join import Labelled
 from autoheal.telemetry.predictions_table import Joined
 from autoheal.telemetry.slices import Slices
 from autoheal.telemetry.summaries_table import Bucket
-from autoheal.telemetry.summary import Judged, Summary, empty, summarise, total
+from autoheal.telemetry.summary import Judged, Summary, empty, summarise
 from autoheal.telemetry.values import class_of
 
 #: Counts of cells held in memory over all buckets: 8 bytes each.
 MOST_CELLS = 4_000_000
-#: Buckets that are added up to wider ones in one round of forgetting, per model and slice.
-MOST_FOLDED = 2_000
 
 
 @dataclass(slots=True)
@@ -49,6 +48,9 @@ class Summariser:
     _unsaved: set[tuple[str, str]] = field(default_factory=set)
     _held: OrderedDict[Bucket, Summary] = field(default_factory=OrderedDict)
     _touched: set[Bucket] = field(default_factory=set)
+    #: Grids that the transaction under way has written.
+    _saving: set[tuple[str, str]] = field(default_factory=set)
+    _folding: Folding = field(default_factory=Folding)
     _newest: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -114,6 +116,7 @@ class Summariser:
         """Write what changed; the last thing before the commit."""
         for bucket in self._touched:
             summaries_table.write(db, bucket, self._held[bucket])
+        self._folding.written += len(self._touched)
         self._touched.clear()
         room = MOST_CELLS
         for bucket in reversed(self._held):
@@ -124,28 +127,26 @@ class Summariser:
             _, gone = self._held.popitem(last=False)
             room += gone.layout.size + 64
 
+    def settle(self) -> None:
+        """The transaction was committed."""
+        self._saving.clear()
+        self.slices.settle()
+
     def give_up(self) -> None:
         """The transaction was rolled back: nothing of it may stay in memory."""
         for bucket in self._touched:
             self._held.pop(bucket, None)
         self._touched.clear()
+        with self._lock:
+            self._unsaved |= self._saving
+        self._saving.clear()
+        self._folding.give_up()
+        self.slices.give_up()
 
     def fold(self, db: sqlite3.Connection) -> None:
         """Add up what got old into wider buckets, and forget what is too old; part of the round of forgetting."""
-        for model, newest in self._newest.items():
-            edges, most = self.ages.edges(newest), MOST_FOLDED * self.slices.number(model)
-            for width, before in coarse(edges):
-                old = summaries_table.finer(db, model, width, before, most)
-                _fold(db, old)
-                summaries_table.delete(db, old)
-            forgotten = [
-                b
-                for width in (60, 3_600, 86_400)
-                for b in summaries_table.finer(db, model, width, edges[2], most)
-            ]
-            summaries_table.delete(db, forgotten)
+        self._folding.fold(db, self.ages, self._newest)
         self._held.clear()
-        self._touched.clear()
 
     def _buckets(
         self,
@@ -198,6 +199,7 @@ class Summariser:
             if key in self._unsaved:
                 summaries_table.keep_layout(db, *key, known)
                 self._unsaved.discard(key)
+                self._saving.add(key)
         return known
 
 
@@ -206,20 +208,6 @@ def _distinct(values: NDArray[Any]) -> tuple[NDArray[Any], Ints, Ints]:
     if bool((values == values[0]).all()):
         return values[:1], np.zeros(1, np.int64), np.zeros(len(values), np.int64)
     return np.unique(values, return_index=True, return_inverse=True)
-
-
-def _fold(db: sqlite3.Connection, buckets: Sequence[Bucket]) -> None:
-    """Add buckets to the wider ones that hold them."""
-    targets: dict[Bucket, list[Bucket]] = {}
-    for bucket in buckets:
-        width = wider(bucket.width)
-        target = bucket._replace(width=width, start=bucket.start // width * width)
-        targets.setdefault(target, []).append(bucket)
-    for target, parts in targets.items():
-        known = summaries_table.layout_of(db, target.grid)
-        if known is not None:
-            found = (summaries_table.read(db, bucket, known) for bucket in (target, *parts))
-            summaries_table.write(db, target, total(known, (s for s in found if s is not None)))
 
 
 def _judged(task: Task, label: object, row: Joined) -> Judged:

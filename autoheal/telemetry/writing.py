@@ -66,6 +66,12 @@ class Writing:
         self.metrics.open(db, now)
         self.skew.open(db)
 
+    def give_up(self) -> None:
+        """A transaction was rolled back."""
+        self.summaries.give_up()
+        self.packing.give_up()
+        self.skew.give_up()
+
     def tidy(self, db: sqlite3.Connection) -> None:
         """After rows have gone: what got old is added up, in a transaction of its own."""
         self.packing.forget(db)

@@ -15,6 +15,8 @@ from autoheal.domain.names import Task, Version
 from autoheal.errors import StoreError
 from autoheal.monitors.reference import Reference
 from autoheal.telemetry import Telemetry, build_performance, build_reference, load_reference
+from autoheal.telemetry.ages import Ages
+from autoheal.telemetry.folding import LEAST
 from autoheal.telemetry.history import Window, export
 from autoheal.telemetry.values import from_unix
 
@@ -117,6 +119,53 @@ async def test_a_batch_that_was_not_stored_is_not_summed(
     db.close()
     await telemetry.ingest([make.bike_row(3.0, temp=1.0)])
     assert window(telemetry, make).summary.rows == 2
+
+
+async def test_a_grid_is_written_again_after_a_batch_that_was_not_stored(
+    opened: Opened, make: Any, reference: Reference, tmp_path: Path
+) -> None:
+    telemetry = await opened()
+    told(telemetry, make, reference)
+    db = sqlite3.connect(tmp_path / "telemetry.db")
+    db.execute("CREATE TRIGGER full BEFORE INSERT ON summaries BEGIN SELECT RAISE(FAIL, 'disk full'); END")
+    db.commit()
+    with pytest.raises(StoreError, match="disk full"):
+        await telemetry.ingest([make.bike_row(2.0, temp=1.0)])
+    db.execute("DROP TRIGGER full")
+    db.commit()
+    await telemetry.ingest([make.bike_row(2.0, temp=1.0)])
+    assert window(telemetry, make).summary.rows == 1
+    # What an earlier release has lost in this way does not hide the rest.
+    db.execute("UPDATE summaries SET grid = 'lost'")
+    db.commit()
+    db.close()
+    await telemetry.ingest([make.bike_row(200.0, temp=1.0)])
+    assert window(telemetry, make).summary.rows == 1
+
+
+async def test_what_gets_old_at_once_is_added_up_over_several_rounds(
+    opened: Opened, make: Any, reference: Reference, tmp_path: Path
+) -> None:
+    """The writer waits for a round, so that its length must not grow with models and slices."""
+    telemetry = await opened(ages=Ages(minutes=180_000))
+    told(telemetry, make, reference)
+    await telemetry.ingest([make.bike_row(i * 60.0, temp=1.0) for i in range(2_900)])
+
+    async def much(first: float) -> None:
+        """Enough for a round of forgetting."""
+        await telemetry.ingest([make.bike_row(first + i / 1e3, temp=1.0) for i in range(20_000)])
+
+    await much(174_000.0)
+    await much(174_020.0)
+    path = tmp_path / "telemetry.db"
+    assert widths(path) == {60: 42_900}
+    left = []
+    for i in range(4):
+        await much(400_000.0 + 20 * i)
+        left.append(widths(path)[60] - 20_000 * (i + 1) if i < 2 else widths(path)[60])
+    assert left[:2] == [42_900 - LEAST, 42_900 - 2 * LEAST]
+    assert left[2:] == [60_000, 80_000], "all that is old"
+    assert sum(widths(path).values()) == 122_900
 
 
 async def test_rows_before_the_reference_are_on_a_grid_of_their_own(

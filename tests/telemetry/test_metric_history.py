@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from autoheal.telemetry import Telemetry
 from autoheal.telemetry.ages import Ages
 from autoheal.telemetry.history import Point, export
+from autoheal.telemetry.metric_history import MOVED
 from autoheal.telemetry.metric_sum import added, dumped, loaded
 from autoheal.telemetry.records import Metric
 from autoheal.telemetry.values import from_unix
@@ -128,6 +130,29 @@ async def test_memory_of_the_past_is_bounded(opened: Opened, make: Any, tmp_path
     # At most a bucket a minute, an hour and a day of the ages, and what waits for the next round.
     assert sums < 60 + 60 + 24 * 3 + 5 + 200
     assert oldest >= make.start + 86_400 * 4
+
+
+async def test_samples_of_many_metrics_are_moved_over_several_rounds(
+    opened: Opened, make: Any, tmp_path: Path
+) -> None:
+    """All metrics are asked for at one beat, and the writer waits for a round."""
+    telemetry = await opened()
+    sent = [Metric(make.bike.name, f"m{i % 70}", 1.0, make.start + i) for i in range(70 * 300)]
+    await telemetry.ingest(sent)
+    await telemetry.close()
+    telemetry = await opened(metric_samples=100)
+    left = []
+    for _ in range(3):
+        for i in range(200):
+            await telemetry.ingest([Metric(make.bike.name, "other", 1.0, make.start + i)])
+        with closing(sqlite3.connect(tmp_path / "telemetry.db")) as db:
+            left.append(db.execute("SELECT count(*) FROM metrics WHERE name != 'other'").fetchone()[0])
+    assert left == [70 * 300 - MOVED, 70 * 100, 70 * 100]
+    history = telemetry.history()
+    start = from_unix(make.start)
+    found = history.series(make.bike.name, None, start, start + timedelta(days=1))
+    history.close()
+    assert sum(point.sum.n for point in found) == len(sent) + 600
 
 
 async def test_a_gap_is_a_gap(opened: Opened, make: Any) -> None:

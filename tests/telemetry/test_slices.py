@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from autoheal.clock import VirtualClock
 from autoheal.domain.names import ModelName, Task
 from autoheal.domain.specs import FeatureSpec, ModelSpec, SliceSpec
+from autoheal.errors import StoreError
 from autoheal.monitors.rows import NULL, PRESENT, Column
 from autoheal.monitors.slicing import Cut, cut_of
 from autoheal.telemetry import Outcome, Prediction, Telemetry
@@ -198,6 +201,27 @@ async def test_levels_beyond_the_bound_are_one_slice_and_stay_so_after_a_restart
         found = totals(telemetry, None)
     rows = {name: one["v1", "rows"] for name, one in found.items() if name.startswith("region=")}
     assert rows == {"region=a": 1, "region=b": 1, "region=c": 2, "region=<other>": 3}
+
+
+async def test_a_batch_that_was_not_stored_takes_no_seats(tmp_path: Path) -> None:
+    """Else a level without rows had one until the next start, and others were moved by it."""
+    clock, path = VirtualClock(from_unix(T0)), tmp_path / "telemetry.db"
+
+    def row(where: str) -> Prediction:
+        return Prediction(SPEC.name, "v1", where, T0, {"region": where, "age": 30.0}, "yes")
+
+    async with await Telemetry.open(path, {SPEC.name: SPEC}, clock) as telemetry:
+        await telemetry.ingest([row("a")])
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("CREATE TRIGGER full BEFORE INSERT ON summaries BEGIN SELECT RAISE(FAIL, 'full'); END")
+            with pytest.raises(StoreError, match="full"):
+                await telemetry.ingest([row("b"), row("c")])
+            db.execute("DROP TRIGGER full")
+        await telemetry.ingest([row("d"), row("e"), row("f")])
+        found = totals(telemetry, None)
+    assert {name for name in found if name.startswith("region=")} == {
+        "region=a", "region=d", "region=e", "region=<other>"
+    }  # fmt: skip
 
 
 async def test_a_changed_list_of_slices_counts_from_the_next_row(tmp_path: Path) -> None:
