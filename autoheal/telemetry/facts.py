@@ -103,8 +103,9 @@ def facts_of(
 
 
 def _in_force(ever: Sequence[Gridded], parts: Parts) -> Gridded | None:
-    """The newest on whose grid rows were counted; the present one where none was."""
-    grids = {part.layout.digest for mine in parts.values() for part in mine}
+    """The newest on whose grid rows were counted; the present one where none was. Labels do not count: they come late, and
+    are on the grid of the day on which they came."""
+    grids = {part.layout.digest for mine in parts.values() for part in mine if part.rows}
     return next((one for one in ever if one.layout.digest in grids), ever[0] if ever else None)
 
 

@@ -147,15 +147,17 @@ class History:
         *,
         path: str = "*",
     ) -> Iterator[Fact]:
-        """What the monitors would have measured in each step of [since, until), in order of time: the input of a
-        backtest. ``path`` is a glob of what is wanted.
+        """What the monitors would have measured in each step that lies wholly in [since, until), in order of time: the
+        input of a backtest. Of a part of a step nothing is said, since it would be taken for the whole. ``path`` is a
+        glob of what is wanted.
 
         ``references`` gives all that a version was ever compared with, the present one first, so that the time before
         it was anchored anew is told beside what was in force then. See ``telemetry.facts``; ValueError for a step that is
         no whole part of an hour or day, or whole days.
         """
         seconds = check_step(step)
-        at, end, size = to_unix(since), to_unix(until), max(seconds, DAY)
+        size = max(seconds, DAY)
+        at, end = -(-to_unix(since) // seconds) * seconds, to_unix(until) // seconds * seconds
         known = yardsticks(spec, references)
         # Slices are many times the buckets of the whole: read only when they may be asked for.
         slices = None if overlap(path, "slices/") else ""

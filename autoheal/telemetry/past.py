@@ -22,6 +22,7 @@ from autoheal.telemetry.skew import options_of
 MOST_STEPS = 2_000
 #: Facts of one answer.
 MOST_FACTS = 50_000
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,10 @@ class Past:
     def facts(
         self, model: str, since: datetime | None, until: datetime | None, step: timedelta, path: str
     ) -> Facts:
-        """Those whose path matches a glob. KeyError for an unknown model, ValueError for too much or a bad step."""
+        """Those whose path matches a glob; without times of the day, or the two steps, up to the newest row. KeyError for an
+        unknown model, ValueError for too much or a bad step."""
         spec = self.models()[ModelName(model)]
-        since, until = self._span(spec, since, until)
+        since, until = self._span(spec, since, until, max(DAY, 2 * min(step, 400 * DAY)))
         if step <= timedelta(0) or (until - since) / step > MOST_STEPS:
             raise ValueError(
                 f"one answer has at most {MOST_STEPS} steps: ask for less time, or a longer step"
@@ -90,7 +92,7 @@ class Past:
         return Skew(model, since, until, features, records, tuple(wanted[:ids]), len(wanted) > ids)
 
     def _span(
-        self, spec: ModelSpec, since: datetime | None, until: datetime | None
+        self, spec: ModelSpec, since: datetime | None, until: datetime | None, usual: timedelta = DAY
     ) -> tuple[datetime, datetime]:
         until = until or self.telemetry.newest(spec.name) or self.clock.now()
-        return since or until - timedelta(days=1), until
+        return since or until - usual, until

@@ -317,12 +317,14 @@ async def test_each_stretch_stands_beside_the_reference_that_was_in_force(opened
     temp = rng.normal(90.0, 20.0, 2_000).tolist()
     truth = build_performance(Task.REGRESSION, [0.0] * 100, [9.0] * 100)
     second = load_reference(build_reference(make.bike.features, {"temp": temp, "season": seasons}, truth))
-    telemetry = await opened()
+    telemetry, late = await opened(), list[Prediction]()
     for hour in range(6):
         now, known = from_unix(make.start), second if hour in {2, 3} else first
         telemetry.view(make.bike.name, champion="v1", since=None, reference=known, now=now)  # type: ignore[arg-type]
         rows = [make.bike_row(3_600.0 * hour + i, temp=float(rng.normal(90.0, 20.0))) for i in range(200)]
-        await telemetry.ingest([*rows, *(make.truth(row, 0.0) for row in rows)])
+        # Half of the labels come after the next rows, beside another reference perhaps.
+        await telemetry.ingest([*rows, *(make.truth(row, 0.0) for row in [*rows[::2], *late])])
+        late = rows[1::2]
     history = telemetry.history()
     start = from_unix(make.start)
     span = (start, start + timedelta(hours=6), timedelta(hours=1))
@@ -334,6 +336,18 @@ async def test_each_stretch_stands_beside_the_reference_that_was_in_force(opened
     usual = [fact.reference for fact in found if fact.path == "performance/mae"]
     assert usual == [known.performance["mae"].value for known in (first, first, second, second, first, first)]
     assert len(only) == 4, "rows on a grid that nobody has a reference of are not measured"
+
+
+async def test_only_whole_steps_are_told(opened: Opened, make: Any) -> None:
+    telemetry = await opened()
+    await telemetry.ingest([make.bike_row(60.0 * i, temp=1.0) for i in range(6 * 60)])
+    history = telemetry.history()
+    start = from_unix(make.start)
+    span = (start + timedelta(minutes=17, seconds=5), start + timedelta(minutes=280))
+    found = list(history.facts(make.bike, lambda _: (), *span, timedelta(hours=1), path="serving/traffic"))
+    history.close()
+    assert [fact.since for fact in found] == [start + timedelta(hours=h) for h in (1, 2, 3)]
+    assert {fact.value for fact in found} == {1 / 60}
 
 
 @pytest.mark.parametrize(("glob", "some"), [("*", True), ("s*", True), ("slices/*", True), ("slices/a=b:drift", True), ("[s]lices/*", True),
