@@ -75,7 +75,6 @@ async def test_facts_come_by_step_and_a_gap_is_none(home: House) -> None:
     assert {fact["since"][11:16] for fact in usual["facts"]} == {"00:00"}, (
         "the hour of the newest row is not over"
     )
-    assert (await asked(home, "/v1/history", model="eta", step="90000d"))[0] == 200
 
 
 async def test_skew_and_the_ids_that_the_pipeline_is_asked_for(home: House) -> None:
