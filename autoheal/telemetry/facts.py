@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from itertools import groupby
 
 from autoheal.domain.past import Fact
 from autoheal.domain.specs import ModelSpec
@@ -22,7 +23,7 @@ from autoheal.telemetry.ages import DAY, HOUR, MINUTE
 from autoheal.telemetry.grid import layout
 from autoheal.telemetry.measured import Gridded, Parts, Wanted, measured
 from autoheal.telemetry.metric_sum import MetricSum
-from autoheal.telemetry.summaries_table import Bucket
+from autoheal.telemetry.summaries_table import Stored
 from autoheal.telemetry.summary import Summary
 from autoheal.telemetry.values import from_unix
 
@@ -80,26 +81,49 @@ def yardsticks(spec: ModelSpec, references: Ever) -> Yardsticks:
 def facts_of(
     spec: ModelSpec,
     known: Yardsticks,
-    found: Iterable[tuple[Bucket, Summary]],
+    found: Sequence[Stored],
     step: int,
     wanted: Wanted = _all,
 ) -> Iterator[Fact]:
-    """Of all buckets of a time that starts and ends with a step, in order of time and version; ``wanted`` paths only.
-    Slices are measured as far as their buckets are among them; each stretch beside the reference that was in force."""
-    buckets = list(found)
-    cut = Stretches.around(((b.start, b.width) for b, _ in buckets), step)
-    parts: dict[tuple[int, int, str], dict[str, list[Summary]]] = {}
-    for bucket, summary in buckets:
-        mine = parts.setdefault((*cut.of(bucket.start), bucket.version), {})
-        mine.setdefault(bucket.slice, []).append(summary)
-    for (start, end, version), by_slice in sorted(parts.items(), key=lambda part: part[0]):
-        since, until = from_unix(start), from_unix(end)
-        late = until + spec.label_lag
-        beside = _in_force(known(version), by_slice)
-        for said in measured(spec, beside, by_slice, end - start, wanted):
-            if wanted(said.path):
-                known_at = late if said.late else until
-                yield Fact(since, until, version, *said[:5], known_at=known_at, more=said.more)
+    """Of all buckets of a time that starts and ends with a step, by time, and then by version; ``wanted`` paths only.
+    Slices are measured as far as their buckets are among them; each stretch beside the reference that was in force.
+    In memory is one stretch."""
+    cut = Stretches.around(((one.bucket.start, one.bucket.width) for one in found), step)
+    for span, inside in groupby(found, key=lambda one: cut.of(one.bucket.start)):
+        for version, parts in sorted(_by_version(inside).items()):
+            yield from _facts(spec, known(version), version, span, parts, wanted)
+
+
+def _by_version(found: Iterable[Stored]) -> dict[str, dict[str, list[Summary]]]:
+    """By version and slice, the sum of each grid's buckets."""
+    sums: dict[str, dict[str, dict[str, Summary]]] = {}
+    for one in found:
+        version, slice_, grid = one.bucket.version, one.bucket.slice, one.bucket.grid
+        by_grid = sums.setdefault(version, {}).setdefault(slice_, {})
+        if grid in by_grid:
+            by_grid[grid].add(one.summary)
+        else:
+            by_grid[grid] = one.summary
+    return {
+        version: {slice_: list(by_grid.values()) for slice_, by_grid in slices.items()}
+        for version, slices in sums.items()
+    }
+
+
+def _facts(
+    spec: ModelSpec,
+    ever: Sequence[Gridded],
+    version: str,
+    span: tuple[int, int],
+    parts: Parts,
+    wanted: Wanted,
+) -> Iterator[Fact]:
+    since, until = from_unix(span[0]), from_unix(span[1])
+    late = until + spec.label_lag
+    for said in measured(spec, _in_force(ever, parts), parts, span[1] - span[0], wanted):
+        if wanted(said.path):
+            known_at = late if said.late else until
+            yield Fact(since, until, version, *said[:5], known_at=known_at, more=said.more)
 
 
 def _in_force(ever: Sequence[Gridded], parts: Parts) -> Gridded | None:

@@ -28,7 +28,7 @@ from autoheal.telemetry.metric_sum import MetricSum, added
 from autoheal.telemetry.sample import sample
 from autoheal.telemetry.schema import connect
 from autoheal.telemetry.slices import secret
-from autoheal.telemetry.summaries_table import Bucket
+from autoheal.telemetry.summaries_table import Bucket, Stored
 from autoheal.telemetry.summary import Answers, FeatureSummary, Summary, total
 from autoheal.telemetry.values import from_unix, to_unix
 
@@ -88,13 +88,11 @@ class History:
         *,
         version: str | None = None,
         slice_: str | None = "",
-    ) -> list[tuple[Bucket, Summary]]:
+    ) -> list[Stored]:
         """All buckets that lie wholly in [since, until), in order of time; ``slice_`` None gives all slices."""
         with self._lock:
-            return list(
-                summaries_table.between(
-                    self._db, model, to_unix(since), to_unix(until), slice_=slice_, version=version
-                )
+            return summaries_table.between(
+                self._db, model, to_unix(since), to_unix(until), slice_=slice_, version=version
             )
 
     def window(
@@ -107,12 +105,13 @@ class History:
         slice_: str = "",
     ) -> Window | None:
         """One sum over a stretch of time; None where there is nothing."""
-        by_grid: dict[str, list[Summary]] = {}
-        for bucket, summary in self.buckets(model, since, until, version=version, slice_=slice_):
-            by_grid.setdefault(bucket.grid, []).append(summary)
+        by_grid: dict[str, list[Stored]] = {}
+        for one in self.buckets(model, since, until, version=version, slice_=slice_):
+            by_grid.setdefault(one.bucket.grid, []).append(one)
         if not by_grid:
             return None
-        sums = sorted((total(s[0].layout, s) for s in by_grid.values()), key=lambda one: -one.rows)
+        parts = ((many[0].layout, (one.summary for one in many)) for many in by_grid.values())
+        sums = sorted((total(*part) for part in parts), key=lambda one: -one.rows)
         return Window(since, until, sums[0], sum(one.rows for one in sums[1:]))
 
     def metrics(self, model: ModelName) -> list[str]:
@@ -156,18 +155,14 @@ class History:
         no whole part of an hour or day, or whole days.
         """
         seconds = check_step(step)
-        size = max(seconds, DAY)
-        at, end = -(-to_unix(since) // seconds) * seconds, to_unix(until) // seconds * seconds
+        whole = -(-to_unix(since) // seconds) * seconds, to_unix(until) // seconds * seconds
         known = yardsticks(spec, references)
         # Slices are many times the buckets of the whole: read only when they may be asked for.
         slices = None if overlap(path, "slices/") else ""
-        while at < end:
-            upto = min((at // size + 1) * size, end)
-            span = from_unix(at), from_unix(upto)
+        for span in _spans(*whole, max(seconds, DAY)):
             found = self.buckets(spec.name, *span, slice_=slices)
             yield from facts_of(spec, known, found, seconds, lambda one: fnmatchcase(one, path))
             yield from (f for f in self._service(spec.name, *span, seconds) if fnmatchcase(f.path, path))
-            at = upto
 
     def _service(self, model: ModelName, since: datetime, until: datetime, step: int) -> Iterator[Fact]:
         points = self.series(model, None, since, until)
@@ -190,6 +185,14 @@ class History:
             return sample(self._db, spec, to_unix(since), to_unix(until), size, version)
 
 
+def _spans(at: float, end: float, size: int) -> Iterator[tuple[datetime, datetime]]:
+    """The time between, in unix seconds, cut at whole multiples of ``size`` seconds: no bucket of a day or less is cut."""
+    while at < end:
+        upto = min((at // size + 1) * size, end)
+        yield from_unix(at), from_unix(upto)
+        at = upto
+
+
 def overlap(glob: str, head: str) -> bool:
     """Whether something with this head may fit the glob: it does up to the glob's first sign."""
     plain = re.split(r"[*?\[]", glob, maxsplit=1)[0]
@@ -205,9 +208,11 @@ def export(
     try:
         for model, spec in specs.items():
             hidden, unsaid = {f.name for f in spec.features if f.sensitive}, secret(spec)
-            for bucket, summary in history.buckets(model, since, until, slice_=None):
-                if (slice_ is None or fnmatchcase(bucket.slice, slice_)) and not unsaid(bucket.slice):
-                    yield from records(bucket, summary, hidden)
+            for span in _spans(to_unix(since), to_unix(until), DAY):
+                for one in history.buckets(model, *span, slice_=None):
+                    name = one.bucket.slice
+                    if (slice_ is None or fnmatchcase(name, slice_)) and not unsaid(name):
+                        yield from records(one.bucket, one.summary, hidden)
             if slice_ is None or fnmatchcase("", slice_):
                 yield from (_metric(model, point) for point in history.series(model, None, since, until))
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -62,25 +63,39 @@ def read(db: sqlite3.Connection, bucket: Bucket, layout: Layout) -> Summary | No
     return None if found is None else _summary(layout, *found)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A bucket as it lies on disk, a small part of what its ``summary`` takes in memory."""
+
+    bucket: Bucket
+    layout: Layout
+    parts: tuple[int, bytes, bytes, bytes]
+
+    @property
+    def summary(self) -> Summary:
+        """Unpacked anew each time."""
+        return _summary(self.layout, *self.parts)
+
+
 def between(
     db: sqlite3.Connection, model: str, since: float, until: float, *, slice_: str | None, version: str | None
-) -> Iterator[tuple[Bucket, Summary]]:
+) -> list[Stored]:
     """The buckets that lie wholly in [since, until), by time; None asks for all slices, all versions."""
-    layouts: dict[str, Layout | None] = {}
     found = db.execute(
         "SELECT model, version, slice, width, start, grid, rows, counts, moments, answers FROM summaries"
         " WHERE model = ? AND start >= ? AND start + width <= ?"
         " AND slice = ifnull(?, slice) AND version = ifnull(?, version) ORDER BY start, width, version, slice",
         (model, since, until, slice_, version),
-    )
+    ).fetchall()
+    layouts = {grid: layout_of(db, grid) for grid in {row[5] for row in found}}
+    made = []
     for *name, rows, counts, moments, answers in found:
         bucket = Bucket(*name)
-        if bucket.grid not in layouts:
-            layouts[bucket.grid] = layout_of(db, bucket.grid)
         known = layouts[bucket.grid]
         # Earlier releases could lose a grid when the disk was full; nobody can tell what was counted on it.
         if known is not None:
-            yield bucket, _summary(known, rows, counts, moments, answers)
+            made.append(Stored(bucket, known, (rows, counts, moments, answers)))
+    return made
 
 
 def finer(db: sqlite3.Connection, model: str, width: int, before: int, most: int) -> list[Bucket]:

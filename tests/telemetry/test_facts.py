@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ from autoheal.telemetry import (
 from autoheal.telemetry.ages import Ages
 from autoheal.telemetry.facts import check_step
 from autoheal.telemetry.grid import layout
-from autoheal.telemetry.history import overlap
+from autoheal.telemetry.history import export, overlap
 from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.scored import scores_of
 from autoheal.telemetry.summary import Judged, empty, total
@@ -308,6 +309,40 @@ async def test_slices_are_measured_against_their_own_reference(tmp_path: Path, m
     assert {fact.path for fact in fewer} == {"slices/region=n:accuracy", "slices/region=n:drift"}
     assert bare["slices/region=w:accuracy"].reference is None
     assert not [path for path in bare if path.endswith(":drift")]
+
+
+async def test_reading_history_keeps_a_stretch_in_memory_and_not_a_day(tmp_path: Path, make: Any) -> None:
+    """Each minute of each slice is a bucket: unpacked all at once they would be hundreds of times the file."""
+    names = [f"x{i}" for i in range(20)]
+    spec = ModelSpec(
+        ModelName("wide"), Task.CLASSIFICATION, slices=(SliceSpec("region", most=10),),
+        features=(*(FeatureSpec(name, "numeric") for name in names), FeatureSpec("region", "categorical")),
+    )  # fmt: skip
+    rng = np.random.default_rng(5)
+    columns: dict[str, Any] = {name: rng.normal(size=1_000).tolist() for name in names}
+    columns["region"] = [f"r{i % 10}" for i in range(1_000)]
+    reference = load_reference(build_reference(spec.features, columns, slices=spec.slices))
+    rows = [
+        Prediction(spec.name, "v1", f"r{i}", make.start + 6.0 * i, {n: c[i % 1_000] for n, c in columns.items()}, 1)
+        for i in range(1_500)
+    ]  # fmt: skip
+    start = from_unix(make.start)
+    span = (start, start + timedelta(hours=3))
+    async with await Telemetry.open(tmp_path / "t.db", {spec.name: spec}, VirtualClock()) as telemetry:
+        telemetry.view(spec.name, champion="v1", since=None, reference=reference, now=start)  # type: ignore[arg-type]
+        await telemetry.ingest(rows)
+        history = telemetry.history()
+        buckets = history.buckets(spec.name, *span, slice_=None)
+        unpacked = sum(one.layout.size * 8 for one in buckets)
+        tracemalloc.start()
+        found = sum(1 for _ in history.facts(spec, lambda _: [reference], *span, timedelta(hours=1)))
+        exported = sum(1 for _ in export(tmp_path / "t.db", {spec.name: spec}, *span))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        history.close()
+    assert len(buckets) > 1_500
+    assert (found > 200, exported) == (True, len(buckets) * 22)
+    assert peak < unpacked / 3
 
 
 async def test_each_stretch_stands_beside_the_reference_that_was_in_force(opened: Opened, make: Any) -> None:

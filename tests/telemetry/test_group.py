@@ -66,8 +66,9 @@ async def stored(path: Path, make: Any, offers: list[Any], *, at_once: bool) -> 
         ).rows
         history = telemetry.history()
         buckets = [
-            (bucket, s.rows, s.counts.tolist(), dict(s.answers.tally), dict(s.answers.confusion))
-            for bucket, s in sorted(history.buckets(make.loans.name, *SPAN), key=lambda pair: pair[0])
+            (one.bucket, s.rows, s.counts.tolist(), dict(s.answers.tally), dict(s.answers.confusion))
+            for one in sorted(history.buckets(make.loans.name, *SPAN), key=lambda one: one.bucket)
+            for s in (one.summary,)
         ]
         history.close()
         joins = telemetry.joins().get(make.loans.name)

@@ -76,8 +76,8 @@ def totals(telemetry: Telemetry, slice_: str | None) -> dict[str, Counter[Any]]:
     history = telemetry.history()
     found: dict[str, Counter[Any]] = {}
     start = from_unix(T0 - 86_400)
-    for bucket, summary in history.buckets(SPEC.name, start, start + timedelta(days=9), slice_=slice_):
-        found.setdefault(bucket.slice, Counter()).update(flat(bucket.version, summary))
+    for one in history.buckets(SPEC.name, start, start + timedelta(days=9), slice_=slice_):
+        found.setdefault(one.bucket.slice, Counter()).update(flat(one.bucket.version, one.summary))
     history.close()
     return {name: Counter({k: n for k, n in one.items() if n}) for name, one in found.items()}
 
