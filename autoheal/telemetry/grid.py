@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from autoheal.domain.names import Task
 from autoheal.domain.specs import FeatureSpec, ModelSpec
 from autoheal.monitors.reference import FeatureReference, Reference, number_level
 from autoheal.monitors.rows import NULL, PRESENT, Column, Floats, Rows
@@ -34,6 +35,9 @@ TAILS = (1 / 256, 1 / 512, 1 / 1024)
 UNUSABLE = 3
 #: Moments are sums of whole units; a unit is this share (a power of two) of the reference's span.
 RESOLUTION = 2.0**-16
+#: Errors of a regression are sums of whole units of this, whatever the reference: a label that is corrected after another
+#: reference came is taken back exactly. They are Python's whole numbers, which have no end.
+ERROR_UNIT = 2.0**-100
 #: Values further than so many units from the middle are counted as if they were there: 16 spans.
 FURTHEST = 2**20
 
@@ -198,10 +202,9 @@ class Layout:
 def layout(spec: ModelSpec, reference: Reference | None) -> Layout:
     """The layout of a model under a reference; without one only presence and overflow are counted."""
     known = reference.features if reference else {}
-    scale = reference.loss.scale if reference and reference.loss else 0.0
     return Layout(
         tuple(_grid(f, known.get(f.name)) for f in spec.features),
-        float(2.0 ** math.floor(math.log2(scale))) * RESOLUTION if scale > 0.0 else 0.0,
+        ERROR_UNIT if spec.task is Task.REGRESSION else 0.0,
         reference.positive if reference else "",
     )
 

@@ -1,7 +1,7 @@
 """How good a version's answers were, read off summaries, each metric with a bound on its error. Pure.
 
-Accuracy and F1 are those of the rows. MAE and RMSE come from errors that were rounded to a unit (2^-16 of the loss's
-scale), so they are within half of it, and log loss likewise from losses in whole units. Brier score and AUC come from
+Accuracy and F1 are those of the rows. MAE and RMSE come from errors that were rounded to a unit (2^-100), so they are
+within half of it, and log loss likewise from losses in whole units. Brier score and AUC come from
 ten bins of scores with their rows, sums and positives: the value is the middle of what those allow. The surprising part: a label
 that was corrected after its version changed grids is negative on one of them, so answers are added over all grids.
 """

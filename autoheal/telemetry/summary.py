@@ -26,6 +26,8 @@ SCORES, CALIBRATION = 20, 10
 SCORE_UNIT = 2.0**-20
 #: Relative error of quantiles of the latency.
 LATENCY_ACCURACY = 0.02
+#: Errors of numbers count as this at most: the squares of larger ones have no place among floats.
+WORST = 1e100
 #: Classes that a confusion keeps apart; further ones share a name.
 MOST_CLASSES = 50
 #: Rows of a group from which on its columns are sorted.
@@ -64,7 +66,8 @@ class Answers:
             if label.score is not None and layout.positive:
                 self._score(label.score, hit=label.truth == layout.positive, times=times)
         elif layout.error_unit:
-            error = round((float(label.said) - label.truth) / layout.error_unit)
+            off = min(max(float(label.said) - label.truth, -WORST), WORST)
+            error = round(off / layout.error_unit)
             made = (1, error, abs(error), error * error)
             self.errors = [a + times * b for a, b in zip(self.errors, made, strict=True)]
 

@@ -6,7 +6,7 @@ import sqlite3
 import tracemalloc
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
@@ -371,6 +371,49 @@ async def test_each_stretch_stands_beside_the_reference_that_was_in_force(opened
     usual = [fact.reference for fact in found if fact.path == "performance/mae"]
     assert usual == [known.performance["mae"].value for known in (first, first, second, second, first, first)]
     assert len(only) == 4, "rows on a grid that nobody has a reference of are not measured"
+
+
+@pytest.mark.parametrize("labelled", ["before", "after"])
+async def test_a_label_that_is_corrected_beside_another_reference_is_taken_back_whole(
+    opened: Opened, make: Any, labelled: str
+) -> None:
+    """First there is none, then one with a baseline of performance, then one without, as ``reference.anchor`` makes them."""
+    bare = load_reference(
+        build_reference(make.bike.features, {"temp": [1.0, 2.0] * 300, "season": ["a", "b"] * 300})
+    )
+    telemetry, start = await opened(), from_unix(make.start)
+    rows = [make.bike_row(float(i), temp=float(i)) for i in range(60)]
+    await telemetry.ingest([*rows, *(make.truth(row, 0.0) for row in rows)])
+    for i, known in enumerate((bike_reference(make), bare, bike_reference(make))):
+        telemetry.view(make.bike.name, champion="v1", since=None, reference=known, now=start)  # type: ignore[arg-type]
+        newer = [Outcome(row.model, row.id, row.time + 70 + i, 10.0 * i) for row in rows[20 * i :]]
+        await telemetry.ingest(newer if labelled == "after" else [newer[0], *newer[2:]])
+    truth = np.repeat([0.0, 10.0, 20.0], 20)
+    if labelled == "before":
+        truth[[1, 21, 41]] = [0.0, 0.0, 10.0]
+    history = telemetry.history()
+    span = (start, start + timedelta(hours=1), timedelta(hours=1))
+    found = {f.path: f for f in history.facts(make.bike, lambda _: (), *span, path="performance/*")}
+    history.close()
+    off = np.arange(60.0) - truth
+    assert (found["performance/mae"].value, found["performance/mae"].n) == (
+        pytest.approx(np.abs(off).mean()),
+        60,
+    )
+    assert found["performance/rmse"].value == pytest.approx(np.sqrt((off**2).mean()))
+
+
+async def test_numbers_that_no_sum_can_hold_do_not_stop_the_rest(opened: Opened, make: Any) -> None:
+    telemetry, start = await opened(), from_unix(make.start)
+    telemetry.view(make.bike.name, champion="v1", since=None, reference=bike_reference(make), now=start)  # type: ignore[arg-type]
+    rows = [make.bike_row(0.0, temp=1.0), replace(make.bike_row(1.0, temp=1.0), prediction=-1.7e308)]
+    await telemetry.ingest([*rows, *(make.truth(row, 1.7e308) for row in rows)])
+    history = telemetry.history()
+    span = (start, start + timedelta(hours=1), timedelta(hours=1))
+    found = {f.path: f for f in history.facts(make.bike, lambda _: (), *span, path="performance/*")}
+    history.close()
+    assert found["performance/mae"].n == 2
+    assert found["performance/mae"].value >= 1e100
 
 
 async def test_only_whole_steps_are_told(opened: Opened, make: Any) -> None:
