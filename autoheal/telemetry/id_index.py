@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -113,9 +113,13 @@ class IdIndex:
             (model, run.first, run.last, keys.data, numbers.data),
         )
 
-    def forget(self, db: sqlite3.Connection, model: str, before: int) -> None:
-        """Drop the runs whose rows are all numbered below."""
-        db.execute("DELETE FROM id_runs WHERE model = ? AND last < ?", (model, before))
+    def forget(self, db: sqlite3.Connection, oldest: Mapping[str, int]) -> None:
+        """Drop the runs whose rows are all numbered below the oldest of their model, or whose model has none left."""
+        for (model,) in db.execute("SELECT DISTINCT model FROM id_runs").fetchall():
+            if model in oldest:
+                db.execute("DELETE FROM id_runs WHERE model = ? AND last < ?", (model, oldest[model]))
+            else:
+                db.execute("DELETE FROM id_runs WHERE model = ?", (model,))
         self.give_up()
 
     def give_up(self) -> None:
@@ -140,6 +144,11 @@ class IdIndex:
             _, gone = self._held.popitem(last=False)
             self._size -= sum(len(run.keys) for run in gone)
         return held
+
+
+def last_seq(db: sqlite3.Connection) -> int:
+    """The highest number that a run knows: its row may have left before older ones, but the number is taken."""
+    return int(db.execute("SELECT ifnull(max(last), 0) FROM id_runs").fetchone()[0])
 
 
 def _alike(runs: Sequence[Run], run: Run) -> int:

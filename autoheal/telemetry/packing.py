@@ -119,8 +119,7 @@ class Packing:
             "SELECT model, min(seq) FROM (SELECT model, seq FROM predictions UNION ALL SELECT model, first FROM chunks)"
             " GROUP BY model"
         )
-        for model, seq in oldest.fetchall():
-            self.ids.forget(db, model, seq)
+        self.ids.forget(db, dict(oldest.fetchall()))
         self._chunks.clear()
 
     def give_up(self) -> None:

@@ -23,6 +23,7 @@ from autoheal.errors import StoreError
 from autoheal.telemetry import (
     batches_table,
     chunks_table,
+    id_index,
     joins_table,
     metrics_table,
     outcomes_table,
@@ -88,7 +89,7 @@ class Store:
 
     def open(self) -> None:
         self._db = open_database(self.path)
-        self._next = max(predictions_table.last_seq(self._db), chunks_table.last_seq(self._db)) + 1
+        self._next = max(t.last_seq(self._db) for t in (predictions_table, chunks_table, id_index)) + 1
         self._sizes = Counter(predictions_table.sizes(self._db))
         self._sizes.update(chunks_table.sizes(self._db))
         self.writing.open(self._db, self.limits, to_unix(self.clock.now()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from autoheal.clock import VirtualClock
 from autoheal.domain.names import Version
-from autoheal.telemetry import Counts, Refusal, Telemetry, parse_body, parse_rows
+from autoheal.telemetry import Counts, Metric, Refusal, Telemetry, parse_body, parse_rows
 from autoheal.telemetry.id_index import hashes
 from autoheal.telemetry.pack import LEAST, pack
 from autoheal.telemetry.packed import Packed
+from autoheal.telemetry.store import TIDY_BATCHES, TIDY_ROWS
 
 Opened = Callable[..., Awaitable[Telemetry]]
 LATE = datetime(2027, 1, 1, tzinfo=UTC)
@@ -230,6 +231,35 @@ async def test_packed_rows_leave_by_number_and_are_then_unknown(opened: Opened, 
     assert counts.predictions == 80 * N
     assert 0 < counts.predictions - counts.expired < 2_000 + 70 * N
     assert (await telemetry.ingest([make.outcome(1)])).waiting == 1
+
+
+async def test_after_a_restart_no_number_of_a_row_that_left_is_given_again(opened: Opened, make: Any) -> None:
+    """Rows that come last and are the oldest by their own time leave first, and with them the highest numbers."""
+    telemetry = await opened(rows=N)
+    ahead = [row | {"time": row["time"] + 1e6} for row in rows(make)]
+    for batch in [ahead, *(rows(make, first=N * k) for k in range(1, TIDY_ROWS // N + 1))]:
+        await telemetry.ingest(parse_body(lines(batch), make.tasks, lines=True))
+    await telemetry.close()
+    telemetry = await opened(rows=N)
+    for first in range(100 * N, 110 * N, N):
+        batch = rows(make, first=first)
+        assert await telemetry.ingest(parse_body(lines(batch), make.tasks, lines=True)) == Counts(N)
+
+
+async def test_a_model_whose_rows_have_all_left_begins_anew_after_a_restart(
+    opened: Opened, make: Any, clock: VirtualClock
+) -> None:
+    telemetry = await opened(row_days=1.0)
+    await telemetry.ingest([make.prediction(1)])
+    await telemetry.ingest(parse_body(lines(rows(make, first=5)), make.tasks, lines=True))
+    await clock.advance(timedelta(days=2))
+    for i in range(TIDY_BATCHES):
+        await telemetry.ingest([Metric(make.bike.name, "queue", 1.0, make.start + i)])
+    assert telemetry.joins()[make.bike.name].expired == N + 1
+    await telemetry.close()
+    telemetry = await opened(row_days=1.0)
+    assert await telemetry.ingest([make.prediction(1)]) == Counts(1)
+    assert await telemetry.ingest(parse_body(lines(rows(make, first=5)), make.tasks, lines=True)) == Counts(N)
 
 
 def test_hashes_do_not_depend_on_the_neighbours() -> None:
