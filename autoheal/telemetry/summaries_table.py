@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -142,16 +142,28 @@ def keep_layout(db: sqlite3.Connection, model: str, version: str, layout: Layout
 
 
 def layout_of(db: sqlite3.Connection, digest: str) -> Layout | None:
-    found = db.execute("SELECT layout FROM grids WHERE digest = ?", (digest,)).fetchone()
+    return _layout(db, "?", digest)
+
+
+def layout_now(db: sqlite3.Connection, model: str, version: str) -> Layout | None:
+    """The grid that a version was counted on last."""
+    return _layout(db, "SELECT digest FROM grid_of WHERE model = ? AND version = ?", model, version)
+
+
+def newest_layout(db: sqlite3.Connection, model: str) -> Layout | None:
+    """The grid of a model's newest bucket."""
+    return _layout(db, "SELECT grid FROM summaries WHERE model = ? ORDER BY start DESC LIMIT 1", model)
+
+
+def _layout(db: sqlite3.Connection, named: str, *what: str) -> Layout | None:
+    found = db.execute(f"SELECT layout FROM grids WHERE digest = ({named})", what).fetchone()  # noqa: S608 - constants
     return None if found is None else load(found[0])
 
 
-def layouts(db: sqlite3.Connection) -> Iterator[tuple[str, str, Layout]]:
-    """The grids in use: model, version, layout."""
-    for model, version, layout in db.execute(
-        "SELECT model, version, layout FROM grid_of JOIN grids USING (digest)"
-    ):
-        yield model, version, load(layout)
+def forget_layouts(db: sqlite3.Connection) -> None:
+    """Drop the grids on which there is no bucket any more."""
+    db.execute("DELETE FROM grids WHERE digest NOT IN (SELECT grid FROM summaries)")
+    db.execute("DELETE FROM grid_of WHERE digest NOT IN (SELECT digest FROM grids)")
 
 
 def _packed(counts: Cells) -> bytes:

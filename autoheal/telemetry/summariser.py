@@ -1,14 +1,12 @@
 """Keeps summaries while rows and labels come in, in the transaction that stores them. Used by the store's thread only.
 
 Buckets that are written to often stay in memory, a bounded number of them; what a transaction that failed has done to
-them is forgotten with it. The surprising part: a version is counted on the grid of its own reference, as soon as
-somebody has told it (``refer``); until then on that of the model's latest reference, or on none.
+them is forgotten with it.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +22,9 @@ from autoheal.monitors.rows import Chosen, Ints, Rows
 from autoheal.telemetry import summaries_table
 from autoheal.telemetry.ages import AHEAD, Ages, newest_of
 from autoheal.telemetry.folding import Folding
-from autoheal.telemetry.grid import Layout, layout
+from autoheal.telemetry.grid import Layout
 from autoheal.telemetry.join import Labelled
+from autoheal.telemetry.layouts import Layouts
 from autoheal.telemetry.predictions_table import Joined
 from autoheal.telemetry.slices import Slices
 from autoheal.telemetry.summaries_table import Bucket
@@ -42,22 +41,14 @@ class Summariser:
 
     ages: Ages = field(default_factory=Ages)
     slices: Slices = field(default_factory=Slices)
-    _layouts: dict[tuple[str, str], Layout] = field(default_factory=dict)
-    _latest: dict[str, Layout] = field(default_factory=dict)
-    _told: dict[tuple[str, str], Reference] = field(default_factory=dict)
-    _unsaved: set[tuple[str, str]] = field(default_factory=set)
+    layouts: Layouts = field(default_factory=Layouts)
     _held: OrderedDict[Bucket, Summary] = field(default_factory=OrderedDict)
     _touched: set[Bucket] = field(default_factory=set)
-    #: Grids that the transaction under way has written.
-    _saving: set[tuple[str, str]] = field(default_factory=set)
     _folding: Folding = field(default_factory=Folding)
     _newest: dict[str, float] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self, db: sqlite3.Connection, now: float) -> None:
-        for model, version, known in summaries_table.layouts(db):
-            self._layouts[model, version] = known
-            self._latest[model] = known
+        summaries_table.forget_layouts(db)
         self._newest = {model: float(end) for model, end in summaries_table.newest(db, now + AHEAD).items()}
 
     @property
@@ -67,16 +58,9 @@ class Summariser:
 
     def refer(self, spec: ModelSpec, version: str, reference: Reference) -> None:
         """Count this version on this reference's grid from now on; may be called from any thread, often."""
-        if self._told.get((spec.name, version)) is reference:
-            return
-        made = layout(spec, reference)
-        self.slices.prefer(spec, reference)
-        with self._lock:
-            self._told[spec.name, version] = reference
-            self._latest[spec.name] = made
-            if self._layouts.get((spec.name, version)) != made:
-                self._layouts[spec.name, version] = made
-                self._unsaved.add((spec.name, version))
+        if not self.layouts.told(spec, version, reference):
+            self.slices.prefer(spec, reference)
+            self.layouts.refer(spec, version, reference)
 
     def rows(self, db: sqlite3.Connection, spec: ModelSpec, rows: Rows) -> None:
         """Count new predictions."""
@@ -106,7 +90,7 @@ class Summariser:
             for name in ("", *self.slices.of(db, spec, row.features)) if spec.slices else ("",):
                 place = (row.version, name, width, start)
                 if place not in known:
-                    known[place] = self._summary(db, spec, *place)
+                    known[place] = self._summary(db, spec, self.layouts.of(db, spec, row.version), *place)
                 summary = known[place]
                 if row.before is not None:
                     summary.answers.judge(_judged(spec.task, row.before, row), summary.layout, -1)
@@ -129,7 +113,7 @@ class Summariser:
 
     def settle(self) -> None:
         """The transaction was committed."""
-        self._saving.clear()
+        self.layouts.settle()
         self.slices.settle()
 
     def give_up(self) -> None:
@@ -137,9 +121,7 @@ class Summariser:
         for bucket in self._touched:
             self._held.pop(bucket, None)
         self._touched.clear()
-        with self._lock:
-            self._unsaved |= self._saving
-        self._saving.clear()
+        self.layouts.give_up()
         self._folding.give_up()
         self.slices.give_up()
 
@@ -161,20 +143,27 @@ class Summariser:
         width, start = self.ages.bucket(rows.time, newest)
         # A start belongs to one width only, so that the start alone names the bucket.
         starts, first, group = _distinct(start)
-        known = self._layout(db, spec, version)
+        # Once: while this goes on another thread may tell a new reference.
+        known = self.layouts.of(db, spec, version)
         for i, part in enumerate(summarise(known, rows, group, len(starts))):
-            self._summary(db, spec, version, "", int(width[first[i]]), int(starts[i])).add(part)
+            self._summary(db, spec, known, version, "", int(width[first[i]]), int(starts[i])).add(part)
         for names, codes in cuts:
             used, cell = np.unique(codes * len(starts) + group, return_inverse=True)
             for key, part in zip(used.tolist(), summarise(known, rows, cell, len(used)), strict=True):
                 place, i = divmod(key, len(starts))
                 wide, begin = int(width[first[i]]), int(starts[i])
-                self._summary(db, spec, version, names[place], wide, begin).add(part)
+                self._summary(db, spec, known, version, names[place], wide, begin).add(part)
 
     def _summary(
-        self, db: sqlite3.Connection, spec: ModelSpec, version: str, slice_: str, width: int, start: int
+        self,
+        db: sqlite3.Connection,
+        spec: ModelSpec,
+        known: Layout,
+        version: str,
+        slice_: str,
+        width: int,
+        start: int,
     ) -> Summary:
-        known = self._layout(db, spec, version)
         bucket = Bucket(spec.name, version, slice_, width, start, known.digest)
         held = self._held.get(bucket)
         if held is None:
@@ -183,24 +172,6 @@ class Summariser:
         self._held.move_to_end(bucket)
         self._touched.add(bucket)
         return held
-
-    def _layout(self, db: sqlite3.Connection, spec: ModelSpec, version: str) -> Layout:
-        key = (spec.name, version)
-        with self._lock:
-            known = self._layouts.get(key)
-            if known is None or tuple(f.name for f in known.features) != tuple(f.name for f in spec.features):
-                latest = self._latest.get(spec.name)
-                fits = latest is not None and [f.name for f in latest.features] == [
-                    f.name for f in spec.features
-                ]
-                known = latest if latest is not None and fits else layout(spec, None)
-                self._layouts[key] = known
-                self._unsaved.add(key)
-            if key in self._unsaved:
-                summaries_table.keep_layout(db, *key, known)
-                self._unsaved.discard(key)
-                self._saving.add(key)
-        return known
 
 
 def _distinct(values: NDArray[Any]) -> tuple[NDArray[Any], Ints, Ints]:

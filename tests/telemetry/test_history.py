@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from autoheal.telemetry import Telemetry, build_performance, build_reference, lo
 from autoheal.telemetry.ages import Ages
 from autoheal.telemetry.folding import LEAST
 from autoheal.telemetry.history import Window, export
+from autoheal.telemetry.layouts import HELD
 from autoheal.telemetry.values import from_unix
 
 Opened = Callable[..., Awaitable[Telemetry]]
@@ -166,6 +171,76 @@ async def test_what_gets_old_at_once_is_added_up_over_several_rounds(
     assert left[:2] == [42_900 - LEAST, 42_900 - 2 * LEAST]
     assert left[2:] == [60_000, 80_000], "all that is old"
     assert sum(widths(path).values()) == 122_900
+
+
+async def test_a_reference_may_come_while_rows_are_counted(
+    opened: Opened, make: Any, reference: Reference
+) -> None:
+    """Monitors look in another thread, and a batch on two grids at once was refused."""
+    columns = {"temp": [1.0, 2.0] * 300, "season": ["a", "b"] * 300}
+    other = load_reference(build_reference(make.bike.features, columns))
+    telemetry, over, usual = await opened(), threading.Event(), sys.getswitchinterval()
+
+    def look() -> None:
+        while not over.is_set():
+            told(telemetry, make, other)
+            told(telemetry, make, reference)
+
+    sys.setswitchinterval(1e-6)
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for i in range(20):
+            await telemetry.ingest([make.bike_row(3_600.0 * i + 60.0 * k, temp=1.0) for k in range(30)])
+    finally:
+        over.set()
+        looking.join()
+        sys.setswitchinterval(usual)
+    found = window(telemetry, make)
+    assert found.summary.rows + found.left_out == 600
+
+
+async def test_grids_of_versions_that_have_left_are_neither_read_nor_kept(
+    opened: Opened, make: Any, reference: Reference, tmp_path: Path
+) -> None:
+    ages = Ages(3_600, 86_400, 86_400)
+    telemetry = await opened(ages=ages)
+    for i in range(12):
+        columns = {"temp": [float(i), float(i + 1)] * 300, "season": ["a", "b"] * 300}
+        mine = load_reference(build_reference(make.bike.features, columns))
+        version = Version(f"v{i}")
+        telemetry.view(
+            make.bike.name, champion=version, since=None, reference=mine, now=from_unix(make.start)
+        )
+        row = replace(make.bike_row(86_400.0 * i, temp=1.0), version=version)
+        await telemetry.ingest([row, make.truth(row, 0.0)])
+    assert (grids(tmp_path), len(telemetry._store.writing.summaries.layouts._held[make.bike.name])) == (
+        12,
+        HELD,
+    )
+    # A label of long ago is on the grid of its row.
+    old = replace(make.bike_row(0.0, temp=1.0), version="v0")
+    await telemetry.ingest([make.truth(old, 9.0)])
+    whole = window(telemetry, make)
+    assert (whole.summary.rows, whole.left_out) == (1, 11)
+    for i in range(201):
+        await telemetry.ingest([make.bike_row(86_400.0 * 12 + i, temp=1.0)])
+    await telemetry.close()
+    telemetry = await opened(ages=ages)
+    assert grids(tmp_path) < 5
+    # A version that nobody knows is counted as the newest was, whatever their names.
+    await telemetry.ingest([replace(make.bike_row(86_400.0 * 12 + 900, temp=1.0), version="v77")])
+    start = from_unix(make.start + 86_400.0 * 12)
+    history = telemetry.history()
+    found = history.window(make.bike.name, start, start + timedelta(hours=1))
+    history.close()
+    assert found is not None
+    assert (found.summary.rows, found.left_out) == (202, 0)
+
+
+def grids(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "telemetry.db")) as db:
+        return int(db.execute("SELECT count(*) FROM grids").fetchone()[0])
 
 
 async def test_rows_before_the_reference_are_on_a_grid_of_their_own(
