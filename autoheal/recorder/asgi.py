@@ -69,7 +69,10 @@ class RecorderMiddleware:
 
     async def _recorded(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         asked, answered = _Copy(self.most), _Copy(self.most)
-        began, status = ticks(), 500
+        began, status = (
+            ticks(),
+            0,
+        )  # nothing was answered, as when the client went away: not the model's failure
 
         async def hear() -> Message:
             message = await receive()
@@ -87,8 +90,12 @@ class RecorderMiddleware:
 
         try:
             await self.app(scope, hear, say)
+        except Exception:
+            status = status or 500
+            raise
         finally:
-            self._note(scope, asked, status, answered, (ticks() - began) * 1000)
+            if status:
+                self._note(scope, asked, status, answered, (ticks() - began) * 1000)
 
     def _note(
         self, scope: MutableMapping[str, Any], asked: _Copy, status: int, answered: _Copy, latency: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,9 @@ SOCKET = "unix:/run/autoheal/control.sock"
 TOPIC = "autoheal/{model}/{kind}s"
 #: Seconds that the end of a process waits for what was not sent.
 AT_EXIT = 2.0
+
+#: Seconds that a row waits for company at least: a thread that never rests would slow the service.
+SHORTEST = 0.01
 
 _living: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
@@ -77,6 +81,8 @@ class Recorder:
     ) -> None:
         if not to.startswith(("unix:/", "http://", "https://", "mqtt://", "mqtts://")):
             raise ValueError(f"{to!r}: write unix:/path, http://host:port or mqtt://host")
+        if every < SHORTEST or timeout <= 0.0:
+            raise ValueError(f"every is at least {SHORTEST} seconds, and timeout is above 0")
         self.model = model
         self.version = version
         self._to = to
@@ -126,6 +132,9 @@ class Recorder:
 
     def exchange(self, read: Callable[[Any], Any], exchange: Any, weight: int) -> bool:
         """Record what ``read`` will find in an exchange of ``weight`` bytes, in the background; for the middleware."""
+        if self._closed:
+            self._buffer.drop()
+            return False
         kept = self._buffer.put_heavy(weight, read, exchange)
         self._awake()
         return kept
@@ -153,7 +162,7 @@ class Recorder:
         if sender is None:
             return Stats(buffer.dropped + waiting, 0, waiting, buffer.dropped, 0, 0, 0, 0, "")
         return Stats(
-            buffer.taken + buffer.dropped + waiting,
+            sender.recorded + waiting,
             sender.sent,
             waiting + sender.held,
             buffer.dropped,
@@ -177,12 +186,15 @@ class Recorder:
 
     def close(self, timeout: float = 5.0) -> bool:
         """Send what waits, for ``timeout`` seconds at most, and record no more; True when nothing was lost."""
-        self._closed = True
-        thread, sender = self._thread, self._sender
-        if sender is not None and thread is not None:
-            sender.stop(ticks() + timeout)
-            thread.join(timeout + 0.5)
+        self._stop(end := ticks() + timeout)
+        if self._thread is not None:
+            self._thread.join(max(end - ticks(), 0.0) + 0.5)
         return not self.stats().waiting
+
+    def _stop(self, end: float) -> None:
+        self._closed = True
+        if self._sender is not None:
+            self._sender.stop(end)
 
     def _begin(self) -> None:
         """As new; also in a child after a fork."""
@@ -221,6 +233,8 @@ class Recorder:
         thread = threading.Thread(target=sender.run, name=f"autoheal-recorder-{self.model}", daemon=True)
         thread.start()
         self._sender, self._thread = sender, thread
+        if (workers := sys.modules.get("multiprocessing.util")) is not None:
+            workers.Finalize(None, _ending, exitpriority=0)  # its processes end without asking atexit
 
     def _out(self) -> Out:
         """The way to the daemon, made in the background thread."""
@@ -239,8 +253,12 @@ def _forked() -> None:
 
 
 def _ending() -> None:
-    for recorder in list(_living):
-        recorder.close(AT_EXIT)
+    """All at once: a service with many recorders and no daemon ends as soon as one with one."""
+    end, living = ticks() + AT_EXIT, list(_living)
+    for recorder in living:
+        recorder._stop(end)  # noqa: SLF001 - the module's own class
+    for recorder in living:
+        recorder.close(max(end - ticks(), 0.0))
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -6,7 +6,7 @@ middleware. What cannot be written becomes None, so that it is counted and its n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -40,19 +40,16 @@ _NOTHING = {"NAType", "NaTType"}
 Line = tuple[str, bytes]
 
 
-def lines(rows: Iterable[Row], model: str) -> Iterator[Line | None]:
-    """(kind, JSON) of each record, None for each that cannot be written."""
-    for row in rows:
-        if row[0] != HEAVY:
-            yield _line(row[0], dict(zip(FIELDS[row[0]], row[1:], strict=True)), model)
-            continue
-        _, _, read, exchange = row
-        try:
-            found = list(read(exchange))
-        except Exception:  # noqa: BLE001 - a reader is the service's own code, and must not end the recorder
-            found = [None]
-        for record in found:
-            yield _line("prediction", record, model) if isinstance(record, Mapping) else None
+def lines(row: Row, model: str) -> list[Line | None]:
+    """(kind, JSON) of each record of a row, None for each that cannot be written."""
+    if row[0] != HEAVY:
+        return [_line(row[0], dict(zip(FIELDS[row[0]], row[1:], strict=True)), model)]
+    _, _, read, exchange = row
+    try:
+        found = list(read(exchange))
+    except Exception:  # noqa: BLE001 - a reader is the service's own code, and must not end the recorder
+        return [None]
+    return [_line("prediction", record, model) if isinstance(record, Mapping) else None for record in found]
 
 
 def metric(model: str, name: str, value: float, time: float) -> Line:
@@ -82,7 +79,4 @@ def _plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, date):  # a subclass, such as pandas' Timestamp
         return value.isoformat()
-    item = getattr(value, "item", None)
-    if item is None or getattr(value, "size", 1) != 1:
-        raise TypeError
-    return item()
+    return value.item()  # what is no scalar has no such method, or it raises: the row is unusable

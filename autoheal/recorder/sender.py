@@ -1,15 +1,17 @@
 """The background thread of a recorder: gathers batches, sends each until it is taken, backs off while nobody listens.
 
 Called by ``recorder``, one per process and recorder. A batch keeps its key while it is repeated, so that an answer that
-was lost does not store it twice. Rows that the daemon refuses are taken out and counted, their neighbours go on. What
-surprises: an unknown model is waited for like a daemon that is away, because services often start before their
+was lost does not store it twice. Rows that the daemon refuses are taken out and counted, their neighbours go on. It is woken through a ``SimpleQueue``, because
+an event's lock would hang a service whose signal handler records while it is being set. What surprises: an unknown model is waited for like a daemon that is away, because services often start before their
 configuration is known.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from autoheal.recorder.buffer import BATCH, Buffer
@@ -61,10 +63,11 @@ class Sender:
     ) -> None:
         self.model = model
         self.sent = self.refused = self.unusable = self.duplicates = self.failures = 0
-        self.held = 0
+        #: Records on their way, and how many more there were than rows: an exchange holds many, or none.
+        self.held = self.more = 0
         self.last_error = ""
         self.deadline: float | None = None
-        self._wake = threading.Event()
+        self._wake = SimpleQueue[None]()
         self._stopping = threading.Event()
         self._buffer = buffer
         self._make = out
@@ -82,8 +85,8 @@ class Sender:
             while not self._late():
                 closing = self.deadline is not None
                 if not closing and len(self._buffer) < BATCH:
-                    self._wake.wait(self._every)
-                    self._wake.clear()
+                    self._sleep()
+                self.held = min(len(self._buffer), BATCH)  # first, so that no row is ever seen nowhere
                 rows = self._buffer.take(BATCH)
                 self.held = len(rows)
                 if rows or self._due(closing):
@@ -95,20 +98,32 @@ class Sender:
                 self._out.close()
 
     def hurry(self) -> None:
-        """A batch is full, or somebody waits; called by any thread."""
-        if not self._wake.is_set():
-            self._wake.set()
+        """A batch is full, or somebody waits; called by any thread, and by handlers of signals in the middle of this."""
+        if self._wake.empty():
+            self._wake.put(None)
 
     def stop(self, deadline: float) -> None:
         """Be done by then (of ``ticks``)."""
         self.deadline = deadline
         self._stopping.set()
-        self._wake.set()
+        self._wake.put(None)
+
+    @property
+    def recorded(self) -> int:
+        """Everything that was recorded and is no longer in the buffer."""
+        return self._buffer.taken + self._buffer.dropped + self.more
 
     @property
     def lost(self) -> int:
         """Everything that will not arrive, as far as it is known."""
         return self._buffer.dropped + self.refused + self.unusable
+
+    def _sleep(self) -> None:
+        """Until a batch is full or a row has waited long enough; whatever called us meanwhile is answered by one look."""
+        with contextlib.suppress(Empty):
+            self._wake.get(timeout=self._every)
+            while True:
+                self._wake.get_nowait()
 
     def _guarded(self, rows: Sequence[tuple[object, ...]]) -> None:
         """The thread lives as long as the service, whatever is wrong with these rows."""
@@ -125,22 +140,25 @@ class Sender:
 
         good: list[Line] = []
         size = 0
-        for line in lines(rows, self.model):
-            if line is None:
-                self.unusable += 1
-                continue
-            if size + len(line[1]) > BATCH_BYTES and good:
-                self._send(good)
-                good, size = [], 0
-            good.append(line)
-            size += len(line[1])
+        for row in rows:
+            found = lines(row, self.model)
+            self.held += len(found) - 1
+            self.more += len(found) - 1
+            for line in found:
+                if line is None:
+                    self.unusable += 1
+                    self.held -= 1
+                    continue
+                if size + len(line[1]) > BATCH_BYTES and good:
+                    self._send(good)
+                    good, size = [], 0
+                good.append(line)
+                size += len(line[1])
         self._send(good)
-        if not self._late():
-            self.held = 0
 
     def _send(self, batch: list[Line]) -> None:
         """Until it is taken or refused, or too late: what is then left stays ``held``."""
-        report = (self._buffer.taken + self._buffer.dropped, self.lost)
+        report = (self.recorded, self.lost)
         own = self._own(report) if self._due(closing=self.deadline is not None) else []
         told, refused, pause = bool(own), 0, FIRST_PAUSE
         self._number += 1
@@ -149,7 +167,7 @@ class Sender:
             if answer.state == "sent":
                 self.sent += len(batch)
                 self.duplicates += answer.duplicates
-                self.held = max(self.held - len(batch), 0)
+                self.held -= len(batch)
                 break
             self.last_error = answer.error
             if answer.state == "again":
@@ -179,15 +197,12 @@ class Sender:
             return batch, []
         left = [] if row is None else batch[:row] + batch[row + 1 :]
         self.refused += len(batch) - len(left)
-        self.held = max(self.held - (len(batch) - len(left)), 0)
+        self.held -= len(batch) - len(left)
         return left, own if left else []
 
     def _due(self, closing: bool) -> bool:
         """Whether it is time to say what was dropped: soon when something was, at the end at once."""
-        news, lost = (
-            self._buffer.taken + self._buffer.dropped > self._reported[0],
-            self.lost > self._reported[1],
-        )
+        news, lost = self.recorded > self._reported[0], self.lost > self._reported[1]
         age = ticks() - self._reported_at
         return (lost and (closing or age >= REPORT_SOON)) or (news and age >= REPORT)
 

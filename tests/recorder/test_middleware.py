@@ -60,7 +60,7 @@ async def test_single_rows_batches_and_errors_are_recorded(door: Door, one: Reco
         assert (await http.post("/predict", json={"id": "e", "features": {"bad": True}})).status_code == 503
         assert (await http.post("/predict", content=b"{")).status_code == 422
         assert await asyncio.to_thread(one.flush), one.stats()
-    assert one.stats().unusable == 0
+    assert one.stats()[:5] == (6, 6, 0, 0, 0), "one for each row, none for what the service refused"
     found = door.rows("SELECT id, version, prediction, score, error, features FROM predictions ORDER BY id")
     assert found == [
         ("a", "v7", "yes", 0.25, None, '{"x":1.5}'),
@@ -88,6 +88,45 @@ async def test_long_bodies_and_odd_readers_pass_and_are_counted(one: Recorder) -
         assert (await http.post("/predict", json={"features": {}})).status_code == 200
         assert await asyncio.to_thread(one.flush)
     assert one.stats().unusable == 1
+    await asyncio.to_thread(one.close)
+
+
+def test_an_exchange_of_many_rows_is_waited_for_whole(one: Recorder) -> None:
+    """It goes in several batches; what has not gone yet waits."""
+
+    def read(found: Exchange) -> list[Mapping[str, Any]]:
+        return [{"id": f"{found.path}-{i}", "time": 1e9, "version": "v1", "features": {"x": "y" * 900}, "prediction": 1}
+                for i in range(4000)]  # fmt: skip
+
+    for path in "ab":
+        assert one.exchange(read, Exchange(path, {}, b"", 200, b"", 1e9, 1.0, "v1"), 1000)
+    assert one.flush(30.0)
+    assert one.stats()[:3] == (8000, 8000, 0)
+    one.close()
+    assert not one.exchange(read, Exchange("c", {}, b"", 200, b"", 1e9, 1.0, "v1"), 1000)
+    assert one.stats()[:5] == (8001, 8000, 0, 1, 0)
+
+
+async def test_a_request_that_nobody_waits_for_is_no_failure_of_the_model(one: Recorder) -> None:
+    begun = asyncio.Event()
+
+    async def app(_scope: object, receive: Any, _send: object) -> None:
+        await receive()
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b'{"id": "a", "features": {}}'}
+
+    async def send(_message: object) -> None: ...
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+    task = asyncio.create_task(RecorderMiddleware(app, one)(scope, receive, send))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert one.stats().recorded == 0
     await asyncio.to_thread(one.close)
 
 

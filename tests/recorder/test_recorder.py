@@ -231,6 +231,71 @@ def test_a_process_that_ends_sends_what_it_holds(door: Door) -> None:
     assert door.ids() == ["a"]
 
 
+def test_a_worker_process_that_ends_sends_what_it_holds(door: Door) -> None:
+    """Processes of multiprocessing end without asking ``atexit``."""
+    door.start()
+    with recording(door.to, every=60.0) as one:
+        for method in ("fork", "forkserver"):
+            process = multiprocessing.get_context(method).Process(target=_work, args=(door.to, method))
+            process.start()
+            process.join()
+            assert process.exitcode == 0
+        process = multiprocessing.get_context("fork").Process(
+            target=one.prediction, args=("inherited", {}, 1)
+        )
+        process.start()
+        process.join()
+    assert sorted(door.ids()) == ["fork", "forkserver", "inherited"]
+
+
+def _work(to: str, name: str) -> None:
+    Recorder("fraud", version="v1", to=to, every=60.0).prediction(name, {}, "yes")
+
+
+def test_many_recorders_end_together() -> None:
+    code = (
+        "from autoheal.recorder import Recorder\n"
+        "many = [Recorder('fraud', version='v1', to='unix:/nowhere/x', every=60.0) for _ in range(8)]\n"
+        "assert all(one.prediction('a', {}, 1) for one in many)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=10)  # two seconds, and not two each
+
+
+INTERRUPTED = """
+import contextlib, faulthandler, os, queue, sys
+from autoheal.recorder import Recorder
+faulthandler.dump_traceback_later(10, exit=True)
+one, left = Recorder("fraud", version="v1", to="unix:/nowhere/x", every=60.0), 0
+def trace(frame, event, arg):
+    global left
+    left -= event == "line"
+    if left == 0:
+        one.prediction("handler", {}, 1)
+    return trace
+for _ in range(2000):
+    one.prediction("a", {}, 1)
+for line in range(1, 60):
+    while not one._sender._wake.empty():  # it has heard so far
+        with contextlib.suppress(queue.Empty):
+            one._sender._wake.get_nowait()
+    left = line
+    sys.settrace(trace)
+    one.prediction("a", {}, 1)
+    sys.settrace(None)
+print(one.stats().recorded)
+os._exit(0)
+"""
+
+
+def test_a_signal_handler_may_record_in_the_middle_of_recording() -> None:
+    """At each line of it; the trace stands for the handler, which Python calls between two lines."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], check=False, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert 2059 < int(done.stdout) <= 2118
+
+
 def test_importing_it_loads_nothing_heavy() -> None:
     code = (
         "import sys\nbefore = set(sys.modules)\nimport autoheal.recorder\n"
@@ -281,7 +346,22 @@ def test_values_of_databases_and_tables_are_taken(door: Door) -> None:
         """Likewise: no value."""
 
     door.start()
+
+    class Tensor:
+        """As torch has it: one value, and a size that is a method."""
+
+        def size(self) -> list[int]:
+            return []
+
+        def item(self) -> float:
+            return 0.5
+
+    class Tensors(Tensor):
+        def item(self) -> float:
+            raise RuntimeError("has more than one element")
+
     features = {
+        "tensor": Tensor(),
         "price": Decimal("9.5"),
         "day": Timestamp(2026, 1, 2),
         "no": NAType(),
@@ -289,10 +369,11 @@ def test_values_of_databases_and_tables_are_taken(door: Door) -> None:
     }
     with recording(door.to) as one:
         one.prediction("a", features, Decimal(1))
+        one.prediction("b", {"x": Tensors()}, 1)
         assert one.flush()
-        assert one.stats().sent == 1, one.stats()
+        assert (one.stats().sent, one.stats().unusable) == (1, 1), one.stats()
     assert door.rows("SELECT prediction, features FROM predictions") == [
-        (1.0, '{"price":9.5,"day":"2026-01-02T00:00:00","no":null,"never":null}')
+        (1.0, '{"tensor":0.5,"price":9.5,"day":"2026-01-02T00:00:00","no":null,"never":null}')
     ]
 
 
@@ -413,9 +494,11 @@ def test_the_buffer_counts_every_row_whatever_happens(capacity: int, drop: Any, 
     assert buffer._bytes == 0
 
 
-@pytest.mark.parametrize("bad", [{"to": "ftp://x"}, {"capacity": 0}, {"drop": "some"}])
+@pytest.mark.parametrize(
+    "bad", [{"to": "ftp://x"}, {"capacity": 0}, {"drop": "some"}, {"every": 0.0}, {"timeout": 0.0}]
+)
 def test_settings_that_make_no_sense_are_refused_at_once(bad: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"write unix|at least one row"):
+    with pytest.raises(ValueError, match=r"write unix|at least one row|above 0"):
         Recorder("fraud", **bad)
 
 
