@@ -113,13 +113,13 @@ class IdIndex:
             (model, run.first, run.last, keys.data, numbers.data),
         )
 
-    def forget(self, db: sqlite3.Connection, oldest: Mapping[str, int]) -> None:
-        """Drop the runs whose rows are all numbered below the oldest of their model, or whose model has none left."""
-        for (model,) in db.execute("SELECT DISTINCT model FROM id_runs").fetchall():
-            if model in oldest:
-                db.execute("DELETE FROM id_runs WHERE model = ? AND last < ?", (model, oldest[model]))
-            else:
+    def forget(self, db: sqlite3.Connection, oldest: Mapping[str, int | None]) -> None:
+        """Drop the runs whose rows are all numbered below the oldest of their model; all runs of one that has none left."""
+        for model, first in oldest.items():
+            if first is None:
                 db.execute("DELETE FROM id_runs WHERE model = ?", (model,))
+            else:
+                db.execute("DELETE FROM id_runs WHERE model = ? AND last < ?", (model, first))
         self.give_up()
 
     def give_up(self) -> None:

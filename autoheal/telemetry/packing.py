@@ -113,13 +113,17 @@ class Packing:
                 return chunk.rows.row(seq - chunk.first)
         return None
 
-    def forget(self, db: sqlite3.Connection) -> None:
-        """After rows have gone: the index need not go further back than they do."""
-        oldest = db.execute(
-            "SELECT model, min(seq) FROM (SELECT model, seq FROM predictions UNION ALL SELECT model, first FROM chunks)"
-            " GROUP BY model"
-        )
-        self.ids.forget(db, dict(oldest.fetchall()))
+    def forget(self, db: sqlite3.Connection, models: Iterable[str]) -> None:
+        """After rows of these models have gone: the index need not go further back than they do."""
+        oldest = {
+            model: db.execute(
+                "SELECT min(seq) FROM (SELECT min(seq) AS seq FROM predictions WHERE model = ?1"
+                " UNION ALL SELECT min(first) FROM chunks WHERE model = ?1)",
+                (model,),
+            ).fetchone()[0]
+            for model in models
+        }
+        self.ids.forget(db, oldest)
         self._chunks.clear()
 
     def give_up(self) -> None:

@@ -102,6 +102,10 @@ def sizes(db: sqlite3.Connection) -> dict[ModelName, int]:
     return {ModelName(m): n for m, n in db.execute("SELECT model, count(*) FROM predictions GROUP BY model")}
 
 
+def size(db: sqlite3.Connection, model: ModelName) -> int:
+    return int(db.execute("SELECT count(*) FROM predictions WHERE model = ?", (model,)).fetchone()[0])
+
+
 class Gone(NamedTuple):
     """Rows that were forgotten, and how many of them without ever having had a label."""
 

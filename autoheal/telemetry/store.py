@@ -250,8 +250,8 @@ class Store:
             db.execute("BEGIN IMMEDIATE")
             specs = {name: ring.spec for name, ring in self.rings.items()}
             keep = Reservoir(db, specs, self.limits.samples, self.limits.ages, self.writing.summaries.newest)
-            self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp, keep)
-            self.writing.tidy(db)
+            self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp, keep, total)
+            self.writing.tidy(db, [model for model, n in sizes.items() if n < self._sizes[model]])
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._give_up(db)

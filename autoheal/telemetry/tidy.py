@@ -21,12 +21,21 @@ from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.reservoir import Reservoir
 
 DAY = 86_400.0
+#: With so many rows gone, models that have too many are left to the next round: those of one traffic have too many at
+#: one time, and the writer waits for a round.
+LEAST = 20_000
 
 
 def forget(
-    db: sqlite3.Connection, limits: Limits, sizes: dict[ModelName, int], stamp: float, keep: Reservoir
+    db: sqlite3.Connection,
+    limits: Limits,
+    sizes: dict[ModelName, int],
+    stamp: float,
+    keep: Reservoir,
+    came: int,
 ) -> int:
     """Bring everything back within ``limits``, keep ``sizes`` (rows per model) right; how many outcomes were orphaned.
+    ``came``: rows since the last round; twice as many may go.
 
     Predictions go by age of arrival and then by number, oldest data time first; one that goes without a label is
     counted as ``expired``, an outcome that goes without a prediction as ``orphaned``. ``keep`` sees rows before they go.
@@ -39,13 +48,15 @@ def forget(
     ):
         for model, gone in expired.items():
             _left(sizes, tally, model, gone)
-    single = predictions_table.sizes(db) if any(n > limits.rows * 1.05 for n in sizes.values()) else {}
+    room = max(LEAST, 2 * came)
     for model, size in tuple(sizes.items()):
-        if size > limits.rows * 1.05:
+        if size > limits.rows * 1.05 and room > 0:
             _left(sizes, tally, model, chunks_table.trim(db, model, size - limits.rows, keep.chunk))
             # What is left of the packed rows takes its part of the room.
-            most = max(limits.rows - (sizes[model] - single.get(model, 0)), 0)
+            packed = sizes[model] - predictions_table.size(db, model)
+            most = max(limits.rows - packed, 0)
             _left(sizes, tally, model, predictions_table.trim(db, model, most, keep.single))
+            room -= size - sizes[model]
     keep.forget()
     batches_table.trim(db, limits.batches)
     lost = outcomes_table.expire(db, stamp - limits.waiting_days * DAY, limits.waiting)

@@ -6,7 +6,7 @@ Nothing here is seen by readers: ``Done`` says what to bring into memory once th
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,9 +72,9 @@ class Writing:
         self.packing.give_up()
         self.skew.give_up()
 
-    def tidy(self, db: sqlite3.Connection) -> None:
-        """After rows have gone: what got old is added up, in a transaction of its own."""
-        self.packing.forget(db)
+    def tidy(self, db: sqlite3.Connection, left: Iterable[str]) -> None:
+        """After rows of some models have ``left``: what got old is added up, in a transaction of its own."""
+        self.packing.forget(db, left)
         self.summaries.fold(db)
         self.metrics.fold(db)
 

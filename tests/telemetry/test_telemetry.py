@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ from autoheal.domain.names import ModelName, Version
 from autoheal.errors import StoreError
 from autoheal.monitors.rows import ABSENT, NULL, WRONG
 from autoheal.monitors.view import View
-from autoheal.telemetry import Counts, Metric, Refusal, Telemetry
+from autoheal.telemetry import Counts, Limits, Metric, Refusal, Telemetry
+from autoheal.telemetry.store import TIDY_BATCHES
 
 Opened = Callable[..., Awaitable[Telemetry]]
 
@@ -111,6 +114,30 @@ async def test_memory_and_disk_are_bounded(opened: Opened, make: Any, tmp_path: 
         )
         assert db.execute("SELECT count(*) FROM waiting_outcomes").fetchone()[0] <= 10
     db.close()
+
+
+async def test_models_that_have_too_many_rows_at_one_time_lose_them_over_several_rounds(
+    tmp_path: Path, make: Any, clock: VirtualClock
+) -> None:
+    """The writer waits for a round, so that its length must not grow with the models."""
+    specs = {name: replace(make.bike, name=name) for name in map(ModelName, "abcde")}
+    sent = {name: [replace(make.prediction(i), model=name) for i in range(9_000)] for name in specs}
+    async with await Telemetry.open(tmp_path / "telemetry.db", specs, clock) as telemetry:
+        for rows in sent.values():
+            await telemetry.ingest(rows)
+    sizes = []
+    async with await Telemetry.open(tmp_path / "telemetry.db", specs, clock, Limits(rows=1_000)) as telemetry:
+        for i in range(3):
+            for k in range(TIDY_BATCHES):
+                await telemetry.ingest([replace(make.prediction(10_000 + 200 * i + k), model=ModelName("e"))])
+            with closing(sqlite3.connect(tmp_path / "telemetry.db")) as db:
+                found = db.execute("SELECT model, count(*) FROM predictions GROUP BY model").fetchall()
+                runs = db.execute("SELECT count(DISTINCT model) FROM id_runs").fetchone()[0]
+            sizes.append([n for _, n in found])
+        again = await telemetry.ingest([sent[ModelName("a")][-1], sent[ModelName("e")][-1]])
+    assert sizes[0] == [1_000, 1_000, 1_000, 9_000, 9_200]
+    assert sizes[1:] == [[1_000] * 5] * 2
+    assert (again.duplicates, runs) == (2, 5)
 
 
 async def test_waiting_outcomes_expire(opened: Opened, make: Any, clock: VirtualClock) -> None:
