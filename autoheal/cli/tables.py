@@ -32,12 +32,14 @@ def check_name(out: str) -> None:
 
 def write(table: Table, out: str) -> None:
     """To a file (0600) by its suffix, or as CSV to stdout. UsageError without pyarrow."""
+    if out:
+        Path(out).touch(mode=0o600)
+        # One that was there already may be open to all.
+        Path(out).chmod(0o600)
     if out.endswith(".parquet"):
         _parquet(table, Path(out))
     elif out:
-        Path(out).touch(mode=0o600)
         with Path(out).open("w", newline="", encoding="utf-8") as file:
-            Path(out).chmod(0o600)
             _csv(table, file)
     else:
         _csv(table, sys.stdout)
@@ -62,7 +64,6 @@ def _parquet(table: Table, path: Path) -> None:
     kinds = {"text": pa.string(), "json": pa.string(), "whole": pa.int64(), "number": pa.float64()}
     kinds |= {"time": pa.timestamp("us", tz="UTC")}
     schema = pa.schema([(name, kinds[kind]) for name, kind in table.columns.items()])
-    path.touch(mode=0o600)
     with pq.ParquetWriter(path, schema) as writer:
         part: list[dict[str, Any]] = []
         for record in table.records:

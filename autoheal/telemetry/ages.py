@@ -34,9 +34,12 @@ class Ages:
         return minutes, hours, min(int(newest - self.days) // DAY * DAY, hours)
 
     def bucket(self, times: Floats, newest: float) -> tuple[Cells, Cells]:
-        """Width and start of the bucket of each time, in seconds."""
+        """Width and start of the bucket of each time, in seconds. Days beyond the one that follows the newest data are of a
+        wrong clock: their minutes would get old only when that time comes, so they are days at once."""
         minutes, hours, _ = self.edges(newest)
+        far = (newest // DAY + 2) * DAY
         width = np.where(times >= minutes, MINUTE, np.where(times >= hours, HOUR, DAY)).astype(np.int64)
+        width[times >= far] = DAY
         return width, np.floor_divide(times, width).astype(np.int64) * width
 
 

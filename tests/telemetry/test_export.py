@@ -59,7 +59,9 @@ def test_files(config: Path, tmp_path: Path) -> None:
     assert (tmp_path / "all.csv").stat().st_mode & 0o777 == 0o600
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 4
     parquet = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "all.parquet").touch(mode=0o644)
     assert run(config, "--out", str(tmp_path / "all.parquet")) == 0
+    assert (tmp_path / "all.parquet").stat().st_mode & 0o777 == 0o600
     table = parquet.read_table(tmp_path / "all.parquet")
     assert table.column("rows").to_pylist() == [5, 5, 5]
     assert table.column("start").to_pylist()[0] == datetime(2011, 7, 1, tzinfo=UTC)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autoheal.clock import VirtualClock
 from autoheal.domain.names import Task, Version
 from autoheal.errors import StoreError
 from autoheal.monitors.reference import Reference
@@ -171,6 +172,20 @@ async def test_what_gets_old_at_once_is_added_up_over_several_rounds(
     assert left[:2] == [42_900 - LEAST, 42_900 - 2 * LEAST]
     assert left[2:] == [60_000, 80_000], "all that is old"
     assert sum(widths(path).values()) == 122_900
+
+
+async def test_a_clock_that_is_a_year_ahead_makes_days_and_not_minutes_that_stay(
+    opened: Opened, make: Any, clock: VirtualClock, tmp_path: Path
+) -> None:
+    telemetry = await opened()
+    year = clock.now().timestamp() // 86_400 * 86_400 - make.start + 365 * 86_400.0
+    sound = [make.bike_row(60.0 * i, temp=1.0) for i in range(30)]
+    wild = [make.bike_row(year + 60.0 * i, temp=1.0) for i in range(1_000)]
+    await telemetry.ingest([*sound, *wild])
+    await telemetry.ingest([make.truth(row, 1.0) for row in wild])
+    assert widths(tmp_path / "telemetry.db") == {60: 30, 86_400: 1_000}
+    with closing(sqlite3.connect(tmp_path / "telemetry.db")) as db:
+        assert db.execute("SELECT count(*) FROM summaries WHERE width = 86400").fetchone() == (1,)
 
 
 async def test_a_reference_may_come_while_rows_are_counted(
