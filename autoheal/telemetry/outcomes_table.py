@@ -57,7 +57,8 @@ def count(db: sqlite3.Connection) -> int:
 
 
 def expire(db: sqlite3.Connection, before: float, keep_rows: int) -> Counter[str]:
-    """Forget those that arrived before, and the oldest beyond ``keep_rows``; how many of each model went."""
+    """Forget those that arrived before, and the oldest beyond ``keep_rows`` of the models that have most, so that a flood
+    for one model takes no labels from the others; how many of each model went."""
     gone = Counter(
         model
         for (model,) in db.execute(
@@ -69,8 +70,9 @@ def expire(db: sqlite3.Connection, before: float, keep_rows: int) -> Counter[str
         gone.update(
             model
             for (model,) in db.execute(
-                "DELETE FROM waiting_outcomes WHERE (model, id) IN"
-                " (SELECT model, id FROM waiting_outcomes ORDER BY arrived LIMIT ?) RETURNING model",
+                "DELETE FROM waiting_outcomes WHERE (model, id) IN (SELECT model, id FROM (SELECT model, id,"
+                " row_number() OVER (PARTITION BY model ORDER BY arrived DESC) AS place FROM waiting_outcomes)"
+                " ORDER BY place DESC LIMIT ?) RETURNING model",
                 (excess,),
             )
         )

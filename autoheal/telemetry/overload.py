@@ -19,8 +19,8 @@ from autoheal.telemetry.records import Prediction, Record
 
 #: From this share of the room under way on, every further step halves what is kept.
 BEGIN, STEPS = 0.5, 5
-#: Batches that are remembered per model, to say how much was kept lately.
-REMEMBERED = 256
+#: Batches are remembered one by one, or together as long as no more rows of them than these were stored.
+STRETCH = 100
 
 
 def share(pending: int, room: int) -> float:
@@ -62,15 +62,21 @@ def counted(records: Sequence[Record]) -> Counter[str]:
 
 @dataclass(slots=True)
 class Kept:
-    """How much of each model's predictions was stored lately, in seconds of the daemon's clock."""
+    """How much of each model's predictions was stored lately, in seconds of the daemon's clock, as far back as ``rows`` of
+    them in memory reach, in however small batches they came."""
 
+    rows: int = 20_000
     _seen: dict[str, deque[tuple[float, int, int]]] = field(default_factory=dict)
 
     def note(self, at: float, taken: Counter[str], dropped: Counter[str]) -> None:
         """One batch: how many predictions of each model were stored and dropped."""
         for model in taken.keys() | dropped.keys():
-            seen = self._seen.setdefault(model, deque(maxlen=REMEMBERED))
-            seen.append((at, taken[model], dropped[model]))
+            seen = self._seen.setdefault(model, deque(maxlen=2 * self.rows // STRETCH + 2))
+            stored, gone = taken[model], dropped[model]
+            if seen and seen[-1][1] + stored <= STRETCH:
+                _, before, lost = seen.pop()
+                stored, gone = stored + before, gone + lost
+            seen.append((at, stored, gone))
 
     def share(self, model: str, since: float) -> float:
         """Stored of all predictions that came since, in (0, 1]; 1 when nothing was dropped."""

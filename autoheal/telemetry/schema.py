@@ -13,6 +13,8 @@ from sqlite_utils import Database, Migrations
 
 from autoheal.errors import StoreError
 
+#: Real seconds that a writer waits for another process that has the file.
+BUSY = 5.0
 migrations = Migrations("autoheal.telemetry")
 
 
@@ -275,6 +277,6 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A plain connection; transactions are begun and ended by hand."""
-    connection = sqlite3.connect(path, check_same_thread=False, timeout=5.0, isolation_level=None)
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY, isolation_level=None)
     connection.execute("PRAGMA synchronous=FULL")
     return connection

@@ -89,6 +89,7 @@ class Store:
 
     def open(self) -> None:
         self._db = open_database(self.path)
+        self.kept.rows = self.limits.memory_rows
         self._next = max(t.last_seq(self._db) for t in (predictions_table, chunks_table, id_index)) + 1
         self._sizes = Counter(predictions_table.sizes(self._db))
         self._sizes.update(chunks_table.sizes(self._db))
@@ -128,6 +129,8 @@ class Store:
         try:
             written = self._together(self._opened(), offers)
         except Exception as error:  # noqa: BLE001 - it belongs to a batch, and its sender hears of it
+            if _busy(error):  # another process has the file: nobody is to wait for each batch in turn
+                return [error] * len(offers)
             if len(offers) > 1:
                 return [fate for offer in offers for fate in self.ingest([offer])]
             return [error]
@@ -250,13 +253,14 @@ class Store:
             db.execute("BEGIN IMMEDIATE")
             specs = {name: ring.spec for name, ring in self.rings.items()}
             keep = Reservoir(db, specs, self.limits.samples, self.limits.ages, self.writing.summaries.newest)
-            self.totals["waiting_expired"] += forget(db, self.limits, sizes, stamp, keep, total)
+            orphaned = forget(db, self.limits, sizes, stamp, keep, total)
             self.writing.tidy(db, [model for model, n in sizes.items() if n < self._sizes[model]])
             db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - what was stored is stored, and its sender must not hear otherwise
             self._give_up(db)
-            _LOG.warning("%s: old telemetry stays for now: %s", self.path, error)
+            _LOG.warning("%s: old telemetry stays for now: %s: %s", self.path, type(error).__name__, error)
             return
+        self.totals["waiting_expired"] += orphaned
         self._sizes = sizes
         self._waiting = outcomes_table.count(db)
         self.writing.skew.open(db)
@@ -265,6 +269,10 @@ class Store:
         if self._db is None:
             raise StoreError(f"{self.path}: telemetry is closed")
         return self._db
+
+
+def _busy(error: Exception) -> bool:
+    return getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
 
 def _memory_rows(limits: Limits, spec: ModelSpec) -> int:

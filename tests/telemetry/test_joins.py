@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from autoheal.clock import VirtualClock
 from autoheal.telemetry import Joins, Prediction, Telemetry, parse_body
+from autoheal.telemetry.store import TIDY_ROWS
 from autoheal.telemetry.values import from_unix
 
 Opened = Callable[..., Awaitable[Telemetry]]
@@ -46,6 +47,18 @@ async def test_what_waited_in_vain_is_orphaned_and_what_had_no_label_expired(
     assert counts.expired == 6 + 20_000, "six by age, the rest by number"
     await telemetry.ingest([make.outcome(1)])
     assert telemetry.joins()[make.bike.name].waiting == 1, "its prediction has gone"
+
+
+async def test_a_flood_for_one_model_takes_no_labels_from_the_others(
+    opened: Opened, make: Any, clock: VirtualClock
+) -> None:
+    telemetry = await opened(waiting=100)
+    await telemetry.ingest([make.outcome(i, model="loans") for i in range(40)])
+    await clock.advance(timedelta(minutes=1))
+    await telemetry.ingest([make.outcome(i) for i in range(TIDY_ROWS)])
+    counts = telemetry.joins()
+    assert counts[make.loans.name].waiting == 40
+    assert (counts[make.bike.name].waiting, counts[make.bike.name].orphaned) == (60, TIDY_ROWS - 60)
 
 
 async def test_maturity_tells_share_and_watermark_of_each_version(

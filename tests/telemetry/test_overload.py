@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -86,3 +87,17 @@ def test_only_what_came_since_counts() -> None:
     kept.note(2.0, Counter(m=100), Counter())
     assert kept.share("m", 0.0) == 0.75
     assert kept.share("m", 1.5) == kept.share("other", 0.0) == 1.0
+
+
+async def test_a_finding_says_so_as_long_as_rows_of_the_sample_are_in_memory(
+    opened: Opened, make: Any
+) -> None:
+    """Rows that come one by one afterwards do not hide it."""
+    telemetry = await opened(in_flight=1_000, overload="sample", memory_rows=2_000)
+    batches = [[make.prediction(n * 100 + i) for i in range(100)] for n in range(10)]
+    await asyncio.gather(*map(telemetry.ingest, batches))
+    lost = telemetry.joins()[make.bike.name].sampled_out
+    assert lost
+    await asyncio.gather(*(telemetry.ingest([make.prediction(n)]) for n in range(5_000, 5_400)))
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    assert telemetry.kept(make.bike.name, since=since) == pytest.approx(1 - lost / 1_400)

@@ -21,7 +21,7 @@ from autoheal.domain.names import ModelName, Version
 from autoheal.errors import StoreError
 from autoheal.monitors.rows import ABSENT, NULL, WRONG
 from autoheal.monitors.view import View
-from autoheal.telemetry import Counts, Limits, Metric, Refusal, Telemetry
+from autoheal.telemetry import Counts, Limits, Metric, Refusal, Telemetry, parse_body, schema
 from autoheal.telemetry.store import TIDY_BATCHES
 
 Opened = Callable[..., Awaitable[Telemetry]]
@@ -241,6 +241,39 @@ async def test_a_disk_that_says_no_keeps_nothing_of_the_batch(
     assert view(telemetry).as_of == datetime(2026, 1, 2, tzinfo=UTC).timestamp(), (
         "nothing is under way any more"
     )
+
+
+async def test_a_file_that_another_process_holds_is_said_to_all_who_wait_at_once(
+    opened: Opened, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "BUSY", 0.5)
+    telemetry = await opened()
+    with closing(sqlite3.connect(tmp_path / "telemetry.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        fates = asyncio.gather(
+            *(telemetry.ingest([make.prediction(i)]) for i in range(10)), return_exceptions=True
+        )
+        async with asyncio.timeout(4 * schema.BUSY):  # and not once for each
+            assert all("locked" in str(fate) for fate in await fates)
+    assert await telemetry.ingest([make.prediction(0)]) == Counts(1)
+
+
+async def test_rows_that_cannot_be_forgotten_do_not_fail_those_that_come(
+    opened: Opened, make: Any, tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    telemetry = await opened(row_days=1.0)
+    body = b"\n".join(
+        b'{"kind":"prediction","model":"bike","version":"v1","id":"p%d","time":%d,"features":{"temp":1},"prediction":1}'
+        % (i, make.start)
+        for i in range(100)
+    )
+    await telemetry.ingest(parse_body(body, make.tasks, lines=True))
+    with closing(sqlite3.connect(tmp_path / "telemetry.db")) as db, db:
+        db.execute("UPDATE chunks SET data = x'00'")
+    await clock.advance(timedelta(days=2))
+    for i in range(2 * TIDY_BATCHES):
+        assert await telemetry.ingest([make.prediction(i)]) == Counts(1)
+    assert caplog.text.count("old telemetry stays") == 2
 
 
 async def test_a_foreign_file_is_named(tmp_path: Path, clock: VirtualClock, make: Any) -> None:
