@@ -69,10 +69,8 @@ class RecorderMiddleware:
 
     async def _recorded(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         asked, answered = _Copy(self.most), _Copy(self.most)
-        began, status = (
-            ticks(),
-            0,
-        )  # nothing was answered, as when the client went away: not the model's failure
+        # No status: nothing was answered, as when the client went away, which is no failure of the model.
+        began, status = ticks(), 0
 
         async def hear() -> Message:
             message = await receive()

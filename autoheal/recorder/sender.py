@@ -1,9 +1,10 @@
 """The background thread of a recorder: gathers batches, sends each until it is taken, backs off while nobody listens.
 
 Called by ``recorder``, one per process and recorder. A batch keeps its key while it is repeated, so that an answer that
-was lost does not store it twice. Rows that the daemon refuses are taken out and counted, their neighbours go on. It is woken through a ``SimpleQueue``, because
-an event's lock would hang a service whose signal handler records while it is being set. What surprises: an unknown model is waited for like a daemon that is away, because services often start before their
-configuration is known.
+was lost does not store it twice. Rows that the daemon refuses are taken out and counted, their neighbours go on. It is
+woken through a ``SimpleQueue``, because an event's lock would hang a service whose signal handler records while it is
+being set. What surprises: an unknown model is waited for like a daemon that is away, because services often start
+before their configuration is known.
 """
 
 from __future__ import annotations
