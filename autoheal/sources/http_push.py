@@ -4,7 +4,7 @@
 whole or refused whole: 400 not JSON, 404 unknown model, 408 too slow, 413 too large, 415 other media, 422 with row and field, 429
 full (with Retry-After); 202 means that it is committed. An ``Idempotency-Key`` is committed with the rows, so a batch
 sent again under it is answered as the first time, over restarts of the daemon too. The surprising part: the body is read against the limit piece by piece and unpacked against it
-too, so neither a flood nor a gzip bomb costs more than the limit.
+too, and all bodies under way against ``ROOM``, so neither a flood nor a gzip bomb costs more than the limits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Final
 
@@ -27,6 +28,8 @@ from autoheal.sources.contract import Pulse, Sink
 from autoheal.telemetry import Batch, Record, Refusal, parse_body
 
 LARGEST: Final = 16 * 1024 * 1024
+#: Bytes of all bodies that are being read, parsed or stored; records of them take some ten times that.
+ROOM: Final = 64 * 1024 * 1024
 #: Bodies above this are parsed in a thread, so that the event loop stays quick.
 LONG: Final = 64 * 1024
 LONGEST_KEY: Final = 200
@@ -57,10 +60,12 @@ def telemetry_router(
     refused: Counter[str] | None = None,
     heard: Callable[[], None] | None = None,
     patience: float = PATIENCE,
+    most: int = ROOM,
 ) -> APIRouter:
     """The router of ``POST /v1/telemetry``; ``models`` gives those that exist now, ``refused`` counts by reason,
-    ``heard`` is called when a batch was stored. A body must be there after ``patience`` real seconds."""
-    router = APIRouter()
+    ``heard`` is called when a batch was stored. A body must be there after ``patience`` real seconds, and all that are
+    under way have ``most`` bytes together."""
+    router, room = APIRouter(), Room(most)
     counted = Counter[str]() if refused is None else refused
 
     @router.post(
@@ -74,9 +79,10 @@ def telemetry_router(
         try:
             _media(request)
             key = _key(request)
-            body = await _whole_body(request, patience)
-            records, batch = await _read(request, key, body, models())
-            counts = await sink(records, batch)
+            with room.share() as take:
+                body = await _whole_body(request, patience, take)
+                records, batch = await _read(request, key, body, models())
+                counts = await sink(records, batch)
         except Refusal as refusal:
             counted[refusal.reason] += 1
             return _refuse(refusal)
@@ -93,6 +99,31 @@ def telemetry_router(
         )
 
     return router
+
+
+class Room:
+    """Bytes of the bodies under way. Many senders at once must not cost more memory than some do: who finds no room is
+    asked to come again, and what he had taken is free for the others, so that they get through."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """A function that takes so many bytes; all are given back at the end."""
+        own = 0
+
+        def take(size: int) -> None:
+            nonlocal own
+            if size > self._left:
+                raise Refusal("full", "too many bodies are being read and stored already")
+            own += size
+            self._left -= size
+
+        try:
+            yield take
+        finally:
+            self._left += own
 
 
 class HttpPush:
@@ -158,16 +189,16 @@ def _media(request: Request) -> str:
     return media
 
 
-async def _whole_body(request: Request, patience: float) -> bytes:
+async def _whole_body(request: Request, patience: float, take: Callable[[int], None]) -> bytes:
     """A sender that stops in the middle, or drips, must not hold memory and a connection for ever."""
     try:
         async with asyncio.timeout(patience):
-            return await _body(request)
+            return await _body(request, take)
     except TimeoutError:
         raise Refusal("too_slow", f"the body did not come within {patience:g}s") from None
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, take: Callable[[int], None]) -> bytes:
     packing = request.headers.get("content-encoding", "identity").strip().lower()
     if packing not in {"identity", "gzip"}:
         raise Refusal("media_type", f"content-encoding {packing[:40]!r} is not read here: send gzip or none")
@@ -179,6 +210,7 @@ async def _body(request: Request) -> bytes:
         size += len(part)
         if max(size, read) > LARGEST:  # also as it is sent: empty members cost time and give nothing
             raise Refusal("too_large", f"a body may have {LARGEST >> 20} MiB (unpacked)")
+        take(len(part))
         parts.append(part)
     if unpack and not unpack.whole:
         raise Refusal("not_json", "the gzip body ends too early")

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from autoheal.domain.specs import ModelSpec
 from autoheal.net import AsyncClient, client
 from autoheal.sources.contract import Intake
 from autoheal.sources.http_push import LARGEST, HttpPush, telemetry_router
-from autoheal.telemetry import Batch, Limits, Metric, Refusal, Telemetry
+from autoheal.telemetry import Batch, Counts, Limits, Metric, Record, Refusal, Telemetry
 
 SPEC = ModelSpec(ModelName("m"), Task.REGRESSION)
 REFUSED = Counter[str]()
@@ -213,6 +213,41 @@ async def test_a_rush_is_refused_in_part_and_what_was_accepted_is_there(
             assert (await http.post("/v1/telemetry", json=batches[0])).status_code == 202, (
                 "and then there is room"
             )
+
+
+async def test_bodies_under_way_have_a_room_together_and_give_it_back(
+    serve: Callable[[FastAPI], Awaitable[str]],
+) -> None:
+    """From the first byte until the answer, in whatever way it ends; packed ones by what is in them."""
+    gate, begun, refused = asyncio.Event(), asyncio.Event(), Counter[str]()
+
+    async def sink(records: Sequence[Record], _batch: Batch | None = None) -> Counts:
+        begun.set()
+        await gate.wait()
+        return Counts(len(records))
+
+    app, body = FastAPI(), orjson.dumps([prediction(1)]).ljust(600)
+    app.include_router(
+        telemetry_router(
+            Intake(sink, lambda _: asyncio.sleep(0)), lambda: {SPEC.name: SPEC.task}, refused, most=1_000
+        )
+    )
+    async with client(base_url=await serve(app), timeout=20.0) as http:
+        held = asyncio.create_task(post(http, body))
+        await begun.wait()
+        for other, headers in ((body, {}), (gzip.compress(body), {"content-encoding": "gzip"})):
+            answer = await http.post("/v1/telemetry", content=other, headers=headers)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        gate.set()
+        assert (await held)[0] == 202
+        for bad, status in (
+            (b"[".ljust(900), 400),
+            (b" " * 1_001, 429),
+            (body, 202),
+            (body.ljust(1_000), 202),
+        ):
+            assert (await post(http, bad))[0] == status
+    assert refused == {"full": 3, "not_json": 1}
 
 
 def metric(value: float) -> dict[str, Any]:
