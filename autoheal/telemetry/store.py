@@ -91,8 +91,7 @@ class Store:
         self._db = open_database(self.path)
         self.kept.rows = self.limits.memory_rows
         self._next = max(t.last_seq(self._db) for t in (predictions_table, chunks_table, id_index)) + 1
-        self._sizes = Counter(predictions_table.sizes(self._db))
-        self._sizes.update(chunks_table.sizes(self._db))
+        self._sizes = Counter(predictions_table.sizes(self._db)) + Counter(chunks_table.sizes(self._db))
         self.writing.open(self._db, self.limits, to_unix(self.clock.now()))
         self._waiting = outcomes_table.count(self._db)
         for model, name in metrics_table.names(self._db):
@@ -109,13 +108,11 @@ class Store:
         db = self._opened()
         fresh: dict[ModelName, Ring] = {}
         for name, spec in models.items():
-            old = self.rings.get(name)
-            if old is not None and (old.spec.task, old.spec.features) == (spec.task, spec.features):
-                old.spec = spec
-                fresh[name] = old
-                continue
-            fresh[name] = Ring(spec, _memory_rows(self.limits, spec))
-            _refill(fresh[name], _newest(db, name, fresh[name].capacity))
+            ring = self.rings.get(name)
+            if ring is None or (ring.spec.task, ring.spec.features) != (spec.task, spec.features):
+                ring = _filled(db, Ring(spec, _memory_rows(self.limits, spec)))
+            ring.spec = spec
+            fresh[name] = ring
         self.writing.skew.configure(db, models)
         with self.lock:
             self.rings = fresh
@@ -295,14 +292,16 @@ def _newest(db: sqlite3.Connection, model: ModelName, count: int) -> list[predic
     return sorted(chosen, key=lambda row: row.seq)
 
 
-def _refill(ring: Ring, rows: Sequence[predictions_table.StoredRow]) -> None:
-    """Fill an empty ring from the disk, a batch of one arrival at a time."""
+def _filled(db: sqlite3.Connection, ring: Ring) -> Ring:
+    """An empty ring with what is on disk, a batch of one arrival at a time."""
+    rows = _newest(db, ring.spec.name, ring.capacity)
     for arrived, batch in itertools.groupby(rows, key=lambda row: row.arrived):
         together = list(batch)
         ring.append([row.seq for row in together], [row.record for row in together], arrived)
     for row in rows:
         if row.label is not None and row.labelled is not None:
             ring.label(row.seq, row.label, row.labelled)
+    return ring
 
 
 def reader(path: Path) -> sqlite3.Connection:
