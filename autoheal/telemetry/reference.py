@@ -9,6 +9,7 @@ were not trained on, or every model looks worse live than in training.
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from autoheal.telemetry.slice_reference import (
     load_slices,
 )
 from autoheal.telemetry.values import class_of
+
+_LOG = logging.getLogger(__name__)
 
 
 def build_reference(
@@ -184,10 +187,15 @@ class References:
         return found.reference if found else None
 
     def ever(self, model: ModelName, version: Version) -> tuple[Reference, ...]:
-        """All that the version was ever compared with, the present one first; former ones are read each time."""
-        present = self.get(model, version)
-        former = [load_reference(path.read_bytes()) for path in self._former(model, version)]
-        return tuple(former) if present is None else (present, *former)
+        """All that the version was ever compared with, the present one first; former ones are read each time, and those
+        that cannot be are left out, since the present must not suffer for them."""
+        found = [] if (present := self.get(model, version)) is None else [present]
+        for path in self._former(model, version):
+            try:
+                found.append(load_reference(path.read_bytes()))
+            except (OSError, TelemetryError) as error:
+                _LOG.warning("%s %s: a former reference is left out: %s: %s", model, version, path, error)
+        return tuple(found)
 
 
 def _positive(classes: Iterable[str]) -> str:

@@ -103,6 +103,15 @@ def test_references_are_read_once_and_absent_ones_may_still_come(tmp_path: Path)
     assert references.get(model, one) is first
 
 
+def test_former_references_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("now", "broken", "gone", "before")]
+    for path, rows in zip(files, ([1.0, 2.0], [], [], [1.0, 2.0, 3.0]), strict=True):
+        path.write_bytes(orjson.dumps(build_reference([NUMBER], {"x": rows})) if rows else b"{}")
+    files[2].unlink()
+    references = References(lambda _m, _v: files[0], lambda _m, _v: files[1:])
+    assert [found.rows for found in references.ever(ModelName("m"), Version("v1"))] == [2, 3]
+
+
 @given(st.lists(st.none() | st.floats() | st.integers(-1000, 1000), min_size=1, max_size=80))
 def test_any_numeric_column_has_a_reference(column: list[Any]) -> None:
     found = load_reference(orjson.dumps(build_reference([NUMBER], {"x": column}))).features["x"]
