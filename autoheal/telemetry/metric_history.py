@@ -7,6 +7,7 @@ of the model, as in ``ages``; a late one goes to the bucket of its own time.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -18,8 +19,10 @@ from autoheal.telemetry import metric_buckets_table, metrics_table
 from autoheal.telemetry.ages import AHEAD, DAY, HOUR, MINUTE, Ages, coarse, wider
 from autoheal.telemetry.metric_buckets_table import MetricBucket
 from autoheal.telemetry.metric_sum import added
+from autoheal.telemetry.newest_samples import MOST_NAMES
 from autoheal.telemetry.records import Metric
 
+_LOG = logging.getLogger(__name__)
 #: Samples of one metric that may be too many before it is looked at: this share of those that stay.
 SLACK = 0.1
 #: Samples that are moved in one round at least, over all models: the writer waits meanwhile, and metrics that are asked
@@ -49,7 +52,8 @@ class MetricHistory:
     def note(self, records: Sequence[Metric], stamp: float) -> None:
         """Samples that were stored, or are about to be; they came at ``stamp``."""
         for record in records:
-            self._since[record.model, record.name] += 1
+            key = record.model, record.name
+            self._since[key] = self._since.pop(key, 0) + 1  # the longest silent are the first
             self._noted += 1
             if record.time <= stamp + AHEAD:
                 self._newest[record.model] = max(self._newest.get(record.model, 0.0), record.time)
@@ -57,6 +61,7 @@ class MetricHistory:
     def fold(self, db: sqlite3.Connection) -> None:
         """Move samples beyond ``keep`` into buckets, old buckets into wider ones, and drop what is too old. What is too much
         for one round is left to the next; no round moves less than came since the last one."""
+        self._forget(db)
         room, self._noted = max(MOVED, 2 * self._noted), 0
         for model, name in [key for key, n in self._since.items() if n > self.keep * SLACK]:
             if room <= 0:
@@ -69,6 +74,19 @@ class MetricHistory:
             for width in (MINUTE, HOUR, DAY):
                 gone = metric_buckets_table.older(db, model, width, edges[2], MOST_FOLDED)
                 metric_buckets_table.delete(db, [bucket for bucket, _ in gone])
+
+    def _forget(self, db: sqlite3.Connection) -> None:
+        names: dict[str, list[tuple[str, str]]] = {}
+        for key in self._since:
+            names.setdefault(key[0], []).append(key)
+        for model, known in names.items():
+            if old := known[:-MOST_NAMES]:
+                metrics_table.forget(db, old)
+                _LOG.warning(
+                    "%s has more than %d metrics: those longest silent are forgotten", model, MOST_NAMES
+                )
+                for key in old:
+                    del self._since[key]
 
     def _samples(self, db: sqlite3.Connection, model: str, name: str) -> int:
         """In order of arrival the oldest leave; each goes where its time belongs. How many they were."""

@@ -16,7 +16,8 @@ def insert(db: sqlite3.Connection, records: Sequence[Metric]) -> None:
 
 
 def names(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    return list(db.execute("SELECT DISTINCT model, name FROM metrics"))
+    """Model and metric, the longest silent first."""
+    return db.execute("SELECT model, name FROM metrics GROUP BY model, name ORDER BY max(seq)").fetchall()
 
 
 def known(db: sqlite3.Connection, model: str) -> list[str]:
@@ -34,13 +35,20 @@ def newest(db: sqlite3.Connection, model: str, name: str, count: int) -> list[tu
 
 
 def sizes(db: sqlite3.Connection, until: float) -> list[tuple[str, str, int, float]]:
-    """Model, metric, how many samples of it there are, and the newest time up to ``until`` among them (or 0)."""
+    """Model, metric, how many samples of it there are, and the newest time up to ``until`` among them (or 0); the longest
+    silent first."""
     found = db.execute(
         "SELECT model, name, count(*), ifnull(max(time) FILTER (WHERE time <= ?), 0) FROM metrics"
-        " GROUP BY model, name",
+        " GROUP BY model, name ORDER BY max(seq)",
         (until,),
     )
     return found.fetchall()
+
+
+def forget(db: sqlite3.Connection, metrics: Sequence[tuple[str, str]]) -> None:
+    """Drop all samples of these metrics, and the buckets of older ones."""
+    for table in ("metrics", "metric_buckets"):
+        db.executemany(f"DELETE FROM {table} WHERE model = ? AND name = ?", metrics)  # noqa: S608 - constants
 
 
 def between(

@@ -133,7 +133,7 @@ class Telemetry:
             as_of = store.horizon(to_unix(now))
             kept = store.kept.share(model, float(rows.arrived[0])) if len(rows) else 1.0
             skew = store.writing.skew.seen(model)
-            metrics = {n: np.array(s, np.float64) for n, s in store.series.get(model, {}).items()}
+            metrics = {n: np.array(s, np.float64) for n, s in store.series.of(model).items()}
         return View(
             spec=self._models[model],
             champion=champion,

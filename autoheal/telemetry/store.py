@@ -11,7 +11,7 @@ import itertools
 import logging
 import sqlite3
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from autoheal.telemetry import (
 from autoheal.telemetry.counts import Counts
 from autoheal.telemetry.group import Fates, Offer, alike
 from autoheal.telemetry.limits import Limits
+from autoheal.telemetry.newest_samples import NewestSamples
 from autoheal.telemetry.overload import Kept, counted, thin
 from autoheal.telemetry.packed import Packed, together
 from autoheal.telemetry.records import Record
@@ -74,8 +75,7 @@ class Store:
     limits: Limits
     lock: threading.Lock = field(default_factory=threading.Lock)
     rings: dict[ModelName, Ring] = field(default_factory=dict)
-    #: Newest samples (time, value) of each model's service metrics, by name.
-    series: dict[ModelName, dict[str, deque[tuple[float, float]]]] = field(default_factory=dict)
+    series: NewestSamples = field(default_factory=NewestSamples)
     totals: Counter[str] = field(default_factory=Counter)
     writing: Writing = field(default_factory=Writing)
     kept: Kept = field(default_factory=Kept)
@@ -89,14 +89,14 @@ class Store:
 
     def open(self) -> None:
         self._db = open_database(self.path)
-        self.kept.rows = self.limits.memory_rows
+        self.kept.rows, self.series.keep = self.limits.memory_rows, self.limits.metric_samples
         self._next = max(t.last_seq(self._db) for t in (predictions_table, chunks_table, id_index)) + 1
         self._sizes = Counter(predictions_table.sizes(self._db)) + Counter(chunks_table.sizes(self._db))
         self.writing.open(self._db, self.limits, to_unix(self.clock.now()))
         self._waiting = outcomes_table.count(self._db)
         for model, name in metrics_table.names(self._db):
             samples = metrics_table.newest(self._db, model, name, self.limits.metric_samples)
-            self._samples(ModelName(model), name).extend(samples)
+            self.series.add(ModelName(model), name, samples)
 
     def close(self) -> None:
         if self._db is not None:
@@ -223,12 +223,8 @@ class Store:
             if (ring := self.rings.get(label.model)) is not None:
                 ring.label(label.row.seq, label.label, label.row.labelled)
         for metric in done.metrics:
-            self._samples(metric.model, metric.name).append((metric.time, metric.value))
+            self.series.add(metric.model, metric.name, [(metric.time, metric.value)])
         self.writing.skew.show(done.matched)
-
-    def _samples(self, model: ModelName, name: str) -> deque[tuple[float, float]]:
-        by_name = self.series.setdefault(model, {})
-        return by_name.setdefault(name, deque(maxlen=self.limits.metric_samples))
 
     def _stamp(self) -> float:
         """The arrival of a batch; never before an earlier one, whatever the machine's clock does."""

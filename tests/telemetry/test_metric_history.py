@@ -19,12 +19,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoheal.domain.names import Version
 from autoheal.telemetry import Telemetry
 from autoheal.telemetry.ages import Ages
 from autoheal.telemetry.history import Point, export
 from autoheal.telemetry.metric_history import MOVED
 from autoheal.telemetry.metric_sum import added, dumped, loaded
+from autoheal.telemetry.newest_samples import MOST_NAMES
 from autoheal.telemetry.records import Metric
+from autoheal.telemetry.store import TIDY_ROWS
 from autoheal.telemetry.values import from_unix
 
 Opened = Callable[..., Awaitable[Telemetry]]
@@ -34,6 +37,32 @@ samples = st.tuples(
     st.floats(0, 1e9, allow_nan=False),
     st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9).map(float),
 )
+
+
+async def test_names_without_end_are_bounded_in_memory_and_on_disk(
+    opened: Opened, make: Any, tmp_path: Path
+) -> None:
+    """As of a service that writes an id into the name."""
+    telemetry = await opened()
+
+    def metrics(first: int) -> list[Metric]:
+        return [Metric(make.bike.name, f"n{i}", 1.0, make.start + i) for i in range(first, first + TIDY_ROWS)]
+
+    def seen(one: Telemetry) -> set[str]:
+        now = from_unix(make.start + 1e6)
+        return set(
+            one.view(make.bike.name, champion=Version("v1"), since=None, reference=None, now=now).metrics
+        )
+
+    await telemetry.ingest([Metric(make.bike.name, name, 1.0, make.start) for name in (NAME, "ended")])
+    for first in (0, TIDY_ROWS):
+        await telemetry.ingest([*metrics(first), Metric(make.bike.name, NAME, 1.0, make.start)])
+    kept = {NAME, *(f"n{i}" for i in range(2 * TIDY_ROWS - MOST_NAMES + 1, 2 * TIDY_ROWS))}
+    assert seen(telemetry) == kept
+    with closing(sqlite3.connect(tmp_path / "telemetry.db")) as db:
+        assert {name for (name,) in db.execute("SELECT DISTINCT name FROM metrics")} == kept
+    await telemetry.close()
+    assert seen(await opened()) == kept
 
 
 @given(st.lists(samples, min_size=1, max_size=30), st.data())
