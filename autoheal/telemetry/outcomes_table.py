@@ -11,14 +11,15 @@ from collections import Counter
 from typing import Literal
 
 from autoheal.telemetry.records import Outcome, Prediction
+from autoheal.telemetry.values import class_of
 
 Met = Literal["same", "newer", "older"]
 
 
 def met(label: object, time: float | None, outcome: Outcome) -> Met:
     """How another outcome stands to the label that is known, as of ``time``: it says the ``same``, or something else and
-    is ``newer`` (or of the same time) or ``older``."""
-    if label == outcome.label:
+    is ``newer`` (or of the same time) or ``older``. One class says the same however it is written: ``1`` and ``"1"``."""
+    if label == outcome.label or class_of(label) == class_of(outcome.label):
         return "same"
     return "older" if time is not None and outcome.time < time else "newer"
 

@@ -76,6 +76,22 @@ async def test_maturity_tells_share_and_watermark_of_each_version(
     assert [(m.answers, m.share) for m in young] == [(0, None)]
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["known", "waits"])
+async def test_a_class_written_in_another_way_is_no_correction(
+    telemetry: Telemetry, make: Any, waits: bool
+) -> None:
+    """As of a file, which has texts, and of a service, which has numbers or truth values."""
+    prediction, labels = make.prediction(0, model="loans"), ("1", 1, True, 1.0, "1", 0, False, "0")
+    if not waits:
+        await telemetry.ingest([prediction])
+    for label in labels:
+        await telemetry.ingest([make.outcome(0, label, model="loans")])
+    if waits:
+        await telemetry.ingest([prediction])
+    counts = telemetry.joins()[make.loans.name]
+    assert (counts.joined, counts.corrected, counts.doubled) == (1, 1, len(labels) - 2)
+
+
 @pytest.mark.parametrize("rows", [1, 100], ids=["single", "packed"])
 @pytest.mark.parametrize("waits", [False, True], ids=["known", "waits"])
 async def test_an_old_word_that_comes_again_does_not_undo_its_correction(
