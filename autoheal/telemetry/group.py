@@ -43,12 +43,20 @@ class Group:
         self._writer = writer
         self._store = store
         self._waiting: deque[Offer | None] = deque()
+        #: Records that were put and answered so far; each is written by one thread only.
+        self._put = self._answered = 0
+
+    @property
+    def pending(self) -> int:
+        """Records under way, also those whose sender went away."""
+        return self._put - self._answered
 
     def put(self, offer: Offer) -> Future[Counts]:
         """Have it written; its answer comes after the commit."""
         offer.answer.set_running_or_notify_cancel()  # whoever waits may go away, the batch stays
         self._waiting.append(offer)
         self._writer.submit(self._write)
+        self._put += len(offer.records)
         return offer.answer
 
     def after(self, work: Callable[[], None]) -> Future[None]:
@@ -69,6 +77,7 @@ class Group:
             fates = self._store(offers)
         except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
             fates = [error if isinstance(error, Exception) else RuntimeError(repr(error))] * len(offers)
+        self._answered += sum(len(offer.records) for offer in offers)
         for offer, fate in zip(offers, fates, strict=True):
             if isinstance(fate, Exception):
                 offer.answer.set_exception(fate)

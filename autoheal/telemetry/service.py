@@ -21,6 +21,7 @@ import numpy as np
 from autoheal.clock import Clock
 from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import ModelSpec
+from autoheal.errors import StoreError
 from autoheal.monitors.reference import Reference
 from autoheal.monitors.view import Series, View
 from autoheal.telemetry import chunks_table, joins_table, predictions_table
@@ -48,7 +49,6 @@ class Telemetry:
         self._group = Group(writer, store.ingest)
         self._reader = reader(store.path)
         self._reading = threading.Lock()
-        self._pending = 0
         self._closed = False
         self._models: dict[ModelName, ModelSpec] = {}
         self._tasks: dict[ModelName, Task] = {}
@@ -104,16 +104,16 @@ class Telemetry:
     async def ingest(self, records: Sequence[Record], batch: Batch | None = None) -> Counts:
         """Store one batch of checked records; one with a key that was stored before is only counted as it was then.
 
-        Raises ``Refusal``: ``full`` when too much is under way already, ``key_reused`` for a key with another body.
+        Raises ``Refusal``: ``full`` when too much is under way already, ``key_reused`` for a key with another body;
+        ``StoreError`` when it is not stored.
         """
-        if self._pending and self._pending + len(records) > self._store.limits.in_flight:
-            raise Refusal("full", f"{self._pending} records are being stored already")
-        keep = self._store.limits.kept(self._pending)
-        self._pending += len(records)
-        try:
-            return await asyncio.shield(asyncio.wrap_future(self._group.put(Offer(records, batch, keep))))
-        finally:
-            self._pending -= len(records)
+        if self._closed:
+            raise StoreError(f"{self._store.path}: telemetry is closed")
+        pending = self._group.pending
+        if pending and pending + len(records) > self._store.limits.in_flight:
+            raise Refusal("full", f"{pending} records are being stored already")
+        offer = Offer(records, batch, self._store.limits.kept(pending))
+        return await asyncio.shield(asyncio.wrap_future(self._group.put(offer)))
 
     def view(
         self,

@@ -258,6 +258,22 @@ async def test_a_file_that_another_process_holds_is_said_to_all_who_wait_at_once
     assert await telemetry.ingest([make.prediction(0)]) == Counts(1)
 
 
+async def test_a_batch_whose_sender_went_away_is_still_under_way(
+    opened: Opened, make: Any, tmp_path: Path
+) -> None:
+    telemetry = await opened(in_flight=10)
+    with closing(sqlite3.connect(tmp_path / "telemetry.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        gone = asyncio.create_task(telemetry.ingest([make.prediction(i) for i in range(10)]))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        with pytest.raises(Refusal, match="10 records are being stored"):
+            await telemetry.ingest([make.prediction(10)])
+    await telemetry.configure(make.models)
+    assert await telemetry.ingest([make.prediction(i) for i in range(11)]) == Counts(1, duplicates=10)
+
+
 async def test_rows_that_cannot_be_forgotten_do_not_fail_those_that_come(
     opened: Opened, make: Any, tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
