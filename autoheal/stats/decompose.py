@@ -118,4 +118,4 @@ def _bisquare(rest: Floats, known: NDArray[np.bool_]) -> Floats:
     scale = FAR * float(np.median(size[known]))
     if scale <= 0:
         return known.astype(np.float64)
-    return np.asarray(np.clip(1.0 - (size / scale) ** 2, 0.0, None) ** 2)
+    return np.asarray((1.0 - (np.minimum(size, scale) / scale) ** 2) ** 2)
