@@ -10,14 +10,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoheal.detect.table import missing, numbers
 from autoheal.stats import reference_bins
-from autoheal.stats.categorical import MISSING, Break, Column, Levels, broken, level_of, levels, tally_of
+from autoheal.stats.categorical import (
+    MISSING,
+    Break,
+    Column,
+    Levels,
+    broken,
+    level_of,
+    levels,
+    tally_of,
+    unlisted_share,
+)
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -108,21 +118,15 @@ def _levels(name: str, names: tuple[str, ...], start: int, end: int) -> Feature:
     counts = known.counts(tally_of(names[start:end]))
     seen = frozenset(names[start:end])
     bare = Feature(name, np.empty(0), names, None, known, counts, Column(0, 0, 0, "level"), seen)
-    return _with_column(bare, start, end)
+    made = _with_column(bare, start, end)
+    tally = tally_of(names[start:end])
+    del tally[MISSING]
+    new = round(unlisted_share(tally) * tally.total())
+    return replace(made, column=replace(made.column, unseen=new))
 
 
 def _with_column(bare: Feature, start: int, end: int) -> Feature:
-    column = _column(bare, start, end, 0)
-    return Feature(
-        bare.name,
-        bare.values,
-        bare.names,
-        bare.bins,
-        bare.known,
-        bare.reference,
-        column,
-        bare.levels_seen,
-    )
+    return replace(bare, column=_column(bare, start, end, 0))
 
 
 def _column(feature: Feature, start: int, end: int, wrong: int) -> Column:

@@ -32,6 +32,8 @@ class FeatureReference:
     neighbouring rows (mean and squared variation; (1, 0): each speaks for itself).
     ``run`` is the longest stretch of one and the same value in time order, 0 when unknown. ``cells`` are the edges of
     the fine grid that history is counted on, ``cell_counts`` the reference rows between them; empty in old files.
+    ``unlisted`` is the share of present rows of the same world whose level ``known`` lacks: never 0 for a category that
+    always brings new levels.
     """
 
     kind: Literal["numeric", "categorical"]
@@ -49,6 +51,7 @@ class FeatureReference:
     likeness: tuple[float, float] = (1.0, 0.0)
     cells: Sequence[float] = ()
     cell_counts: Sequence[int] = ()
+    unlisted: float = 0.0
 
     def tally(self, column: Column) -> Counts:
         """The rows of a column on this reference's bins; cells of a wrong type count as missing."""

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc
+from scipy.special import bdtrc, chdtrc
 
 from autoheal.stats import inputs
 from autoheal.stats.intervals import clopper_pearson_upper, rule_of_three
@@ -29,6 +29,8 @@ MISSING = "<missing>"
 COVERAGE = 0.99
 MOST_LEVELS = 50
 NEW_LEVEL_SHARE = 0.01
+#: A hard rule has no budget of false alarms: what chance does more often than this is not broken.
+CERTAIN = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class Break(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column in one window: rows, how many are missing, distinct present values, type name ("" = gone)."""
+    """One column in one window: rows, how many are missing, distinct present values, type name ("" = gone), and the
+    ``unseen`` rows of levels that the reference lacks; of the reference itself, those that a list made without the row
+    would lack (``unlisted_share``)."""
 
     rows: int
     missing: int
@@ -80,13 +84,36 @@ def levels(
         raise ValueError("coverage must lie in (0, 1] and most be at least 1")
     seen = tally_of(values)
     seen.pop(MISSING, None)
-    # Ties by name, so that the same reference always gives the same levels.
-    ranked = sorted(((name, rows) for name, rows in seen.items() if rows > 0), key=lambda it: (-it[1], it[0]))
+    ranked = by_frequency({name: rows for name, rows in seen.items() if rows > 0})
     if not ranked:
         raise ValueError("the reference has no present value: it has no levels")
     covered = np.cumsum([rows for _, rows in ranked])
     enough = int(np.searchsorted(covered, coverage * covered[-1] - 1e-9)) + 1
     return Levels(tuple(name for name, _ in ranked[: min(enough, most)]))
+
+
+def unlisted_share(rows: Mapping[str, int], most: int | None = None) -> float:
+    """The share of new rows, of the same world, whose level is not in a list of a reference's ``most`` frequent ones (all).
+
+    ``rows`` are the reference's of each level. Each row is left out once: it counts when its level would not be in the
+    list without it. For a list of all levels that is the share of those seen once, the estimate of Good (1953),
+    Biometrika 40.
+    """
+    total = sum(rows.values())
+    ranked = by_frequency(rows)
+    if total == 0:
+        return 0.0
+    if most is None or len(ranked) <= most:
+        return sum(1 for _, n in ranked if n == 1) / total
+    first, other = ranked[most]
+    last = (-other, first)
+    listed = sum(n for name, n in ranked[:most] if (1 - n, name) < last)
+    return 1.0 - listed / total
+
+
+def by_frequency(rows: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Levels, the most frequent first; ties by name, so that the same reference always gives the same list."""
+    return sorted(rows.items(), key=lambda item: (-item[1], item[0]))
 
 
 def tally_of(values: Iterable[object] | Mapping[str, int]) -> Counter[str]:
@@ -149,9 +176,21 @@ def broken(reference: Column, window: Column) -> tuple[Break, ...]:
     # One row is always constant; two of a feature with two levels often are.
     if window.distinct == 1 and reference.distinct > 1 and present >= _rows_to_differ(reference):
         found.append(Break.CONSTANT)
-    if window.unseen > NEW_LEVEL_SHARE * window.rows:
+    if _new_levels(reference, window):
         found.append(Break.NEW_LEVEL)
     return tuple(found)
+
+
+def _new_levels(reference: Column, window: Column) -> bool:
+    """Whether so many unseen rows are more than a category that always brings new levels brings by chance."""
+    present = reference.rows - reference.missing
+    usual = reference.unseen / present if present else 0.0
+    if window.unseen <= (usual + NEW_LEVEL_SHARE) * window.rows:
+        return False
+    if not reference.unseen:
+        return True
+    chance = clopper_pearson_upper(reference.unseen, present)
+    return bool(bdtrc(window.unseen - 1, window.rows, chance) < CERTAIN)
 
 
 def _rows_to_differ(reference: Column) -> int:

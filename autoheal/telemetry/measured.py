@@ -93,7 +93,8 @@ def _feature(
                 more |= {"wasserstein": far.wasserstein, "wasserstein_error": far.wasserstein_error}
         yield Said(drift, far.psi, n, more=more)
     yield Said(missing, summed.missing / n, n, reference=known.missing)
-    yield Said(odd, summed.out_of_range / n, n, reference=0.0)
+    rare = float(known.counts[-2] / known.counts.sum()) if grid.kind == "levels" else 0.0
+    yield Said(odd, summed.out_of_range / n, n, reference=rare)
 
 
 def _paths(grid: FeatureGrid) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autoheal.domain.specs import FeatureSpec
 from autoheal.monitors.reference import FeatureReference, number_level
-from autoheal.stats.categorical import Levels, levels
+from autoheal.stats.categorical import Levels, by_frequency, levels, unlisted_share
 from autoheal.stats.reference_bins import FEATURE_BINS, ReferenceBins, cut, kind_of
 from autoheal.telemetry.grid import cell_edges
 from autoheal.telemetry.likeness import likeness
@@ -99,9 +99,9 @@ def _levels_of(values: list[str | None]) -> dict[str, Any]:
     for value in values:
         if value is not None:
             tally[value] = tally.get(value, 0) + 1
-    ranked = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
     return {
-        "levels": dict(ranked[:MAX_LEVELS]),
+        "levels": dict(by_frequency(tally)[:MAX_LEVELS]),
+        "unlisted": unlisted_share(tally, MAX_LEVELS),
         "missing": (len(values) - sum(tally.values())) / len(values),
         "run": _longest_run(values),
         "distinct": len(tally),
@@ -140,6 +140,9 @@ def load_column(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
         named = levels(tally) if tally else Levels(())
         counts = named.counts(tally)
         counts[-1] = round(missing * rows)
+        # Levels that were not written down are among the others.
+        if int(raw.get("distinct", 0)) > len(tally):
+            counts[-2] += max(rows - int(counts.sum()), 0)
     return FeatureReference(
         kind=raw["kind"],
         rows=rows,
@@ -159,4 +162,6 @@ def load_column(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
         ),
         cells=array("d", fine.get("edges", ())),
         cell_counts=array("q", fine.get("counts", ())),
+        # Not in files of earlier releases.
+        unlisted=raw.get("unlisted", unlisted_share(tally)),
     )

@@ -41,6 +41,21 @@ def test_nothing_wrong_is_no_alarm() -> None:
         assert alarms(detect(table(**healthy(seed=seed)), NAMED)) == []
 
 
+def test_a_category_that_always_brings_new_levels_is_no_alarm_until_it_brings_far_more() -> None:
+    """300 merchants, some of which the 2,000 reference rows have not seen."""
+    rng = np.random.default_rng(2)
+    chances = 1.0 / np.arange(1, 301)
+    merchant = [f"m{i}" for i in rng.choice(300, 8_000, p=chances / chances.sum())]
+    options = Options(features=("merchant",), reference=(0, 2000))
+    assert alarms(detect(table(merchant=merchant), options)) == []
+    merchant[5000:5400] = [
+        f"new{i % 40}" if i % 5 == 0 else name for i, name in enumerate(merchant[5000:5400])
+    ]
+    first = alarms(detect(table(merchant=merchant), options))[0]
+    assert (first.monitor, first.subject) == ("schema", "merchant")
+    assert 5000 <= first.row < 5400
+
+
 def test_a_numeric_shift_is_named_with_its_start() -> None:
     columns = healthy()
     columns["age"][4000:] += 12

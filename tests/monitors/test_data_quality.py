@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from autoheal.domain.names import Severity, Verdict
+from autoheal.telemetry import build_reference, load_reference
 
 Row = dict[str, Any]
 FAULTS: dict[str, tuple[str, Callable[[Row], Row], Severity, str]] = {
@@ -53,8 +55,6 @@ def test_a_hole_is_seen_before_the_window_is_full(build: Any) -> None:
 
 
 def test_what_was_usual_in_the_reference_is_no_fault(build: Any) -> None:
-    from autoheal.telemetry import build_reference, load_reference
-
     feed = build.feed("data_quality")
     rows = [
         r | {"x": None if i % 3 == 0 else r["x"], "y": 4.0}
@@ -69,8 +69,6 @@ def test_what_was_usual_in_the_reference_is_no_fault(build: Any) -> None:
 
 
 def test_a_season_that_stands_still_is_not_stuck(build: Any) -> None:
-    from autoheal.telemetry import build_reference, load_reference
-
     feed = build.feed("data_quality")
     rows = [r | {"s": "abcd"[i // 500 % 4]} for i, r in enumerate(build.inputs(build.rng, 4000))]
     feed.reference = load_reference(
@@ -116,3 +114,41 @@ def test_ten_thousand_healthy_looks_raise_nothing(build: Any) -> None:
         build.live(feed, 25)
         alarms += sum(f.verdict is Verdict.BREACH for f in feed.look().values())
     assert alarms == 0
+
+
+@pytest.mark.parametrize(("levels", "rows"), [(300, 1_000), (900, 5_000)])
+def test_a_category_that_always_brings_new_levels(build: Any, levels: int, rows: int) -> None:
+    """Merchants, cities: some rows of every window name one that the training data lack, and that is no fault."""
+    chances = 1.0 / np.arange(1, levels + 1)
+    chances /= chances.sum()
+
+    def live(n: int) -> list[Row]:
+        names = build.rng.choice(levels, n, p=chances)
+        return [r | {"s": f"m{v}"} for r, v in zip(build.inputs(build.rng, n), names, strict=True)]
+
+    feed = build.feed("data_quality", "data_drift")
+    feed.step = 60.0
+    past = live(rows)
+    columns = {f.name: [r[f.name] for r in past] for f in feed.spec.features}
+    feed.reference = load_reference(build_reference(feed.spec.features, columns))
+    assert feed.reference.features["s"].unlisted > 0.02
+    for _ in range(150):
+        feed.add(live(50), [1] * 50, None)
+        assert not [f.detail for f in feed.look().values() if f.verdict is Verdict.BREACH]
+    feed.add([r | {"s": f"new{i % 7}"} if i % 3 == 0 else r for i, r in enumerate(live(50))], [1] * 50, None)
+    found = feed.look()["data_quality/s"]
+    assert (found.verdict, found.severity) == (Verdict.BREACH, Severity.WARNING)
+    assert found.reference == pytest.approx(feed.reference.features["s"].unlisted)
+
+
+def test_the_severity_of_a_rate_is_that_of_the_cells_which_used_to_be_right(build: Any) -> None:
+    feed = build.feed("data_quality")
+    past = [r | {"x": None if i % 5 < 2 else r["x"]} for i, r in enumerate(build.inputs(build.rng, 3_000))]
+    columns = {f.name: [r[f.name] for r in past] for f in feed.spec.features}
+    feed.reference = load_reference(build_reference(feed.spec.features, columns))
+    live = build.inputs(build.rng, 400)
+    feed.add([r | {"x": None if i % 5 < 3 else r["x"]} for i, r in enumerate(live)], [1] * 400, None)
+    said = feed.look()["data_quality/x"]
+    assert (said.verdict, said.severity) == (Verdict.BREACH, Severity.WARNING), "60% where 40% are usual"
+    feed.add([r | {"x": None if i % 10 < 9 else r["x"]} for i, r in enumerate(live)], [1] * 400, None)
+    assert feed.look()["data_quality/x"].severity is Severity.CRITICAL

@@ -76,6 +76,38 @@ def test_chi2_is_scipys(pairs):
     assert p == pytest.approx(want.pvalue, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("levels", "power", "most"), [(300, 1.0, 1000), (2000, 1.2, 1000), (3000, 0.0, 1000), (400, 1.0, 50)]
+)
+def test_the_share_of_levels_that_a_list_lacks_is_known_before_new_rows_come(levels, power, most):
+    rng = np.random.default_rng(3)
+    chances = 1.0 / np.arange(1, levels + 1) ** power
+    chances /= chances.sum()
+    off = []
+    for _ in range(60):
+        counts = np.bincount(rng.choice(levels, 4000, p=chances), minlength=levels)
+        rows = {f"{i:04}": int(n) for i, n in enumerate(counts) if n}
+        listed = [int(name) for name, _ in cat.by_frequency(rows)[:most]]
+        off.append(cat.unlisted_share(rows, most) - (1.0 - chances[listed].sum()))
+    assert abs(np.mean(off)) <= 0.004
+
+
+def test_a_list_of_all_levels_lacks_what_was_seen_once():
+    assert cat.unlisted_share({"a": 5, "b": 3, "c": 1, "d": 1}) == 0.2
+    assert cat.unlisted_share({"a": 5, "b": 5}) == 0.0
+    assert cat.unlisted_share({"a": 1, "b": 1}) == 1.0
+    assert cat.unlisted_share({"a": 5, "b": 3, "c": 2}, 1) == 0.5
+    assert cat.unlisted_share({"a": 5, "b": 5}, 1) == 1.0
+    assert cat.unlisted_share({}) == 0.0
+
+
+def test_a_category_that_always_brings_new_levels_is_not_broken_by_some():
+    open_ended = column(unseen=60)
+    assert cat.broken(open_ended, column(rows=200, unseen=20)) == ()
+    assert cat.broken(open_ended, column(rows=200, unseen=60)) == (cat.Break.NEW_LEVEL,)
+    assert cat.broken(column(unseen=1), column(rows=200, unseen=20)) == (cat.Break.NEW_LEVEL,)
+
+
 def column(rows=1000, missing=0, distinct=50, type_name="float", unseen=0):
     return cat.Column(rows, missing, distinct, type_name, unseen)
 

@@ -115,13 +115,23 @@ def rates(
         stray = options.margin * (known.high - known.low)
         with np.errstate(invalid="ignore"):
             outside = (column.values < known.low - stray) | (column.values > known.high + stray)
-        yield Rate("range", f"outside {known.low:.6g} to {known.high:.6g}", options.out_of_range), outside
+        what, beyond = f"outside {known.low:.6g} to {known.high:.6g}", rate_ceiling(0, known.rows)
+        yield Rate("range", what, options.out_of_range, ceiling=beyond), outside
     if column.kind == "categorical" and known.known:
         strange = np.array([level not in known.known for level in column.levels] + [False])
         mask: Bools = strange[column.values.astype(np.int64)]
         counts = np.bincount(column.values[mask].astype(np.int64), minlength=1)
         name = column.levels[int(counts.argmax())][:40] if mask.any() else ""
-        yield Rate("category", f"unseen levels such as {name!r}", options.new_category), mask
+        yield _unseen(known, options, f"unseen levels such as {name!r}"), mask
+
+
+def _unseen(known: FeatureReference, options: DataQualityOptions, what: str) -> Rate:
+    """A category that always brings new levels (merchants, cities) must bring half as many again, or leave half as few
+    of those known."""
+    usual = known.unlisted * (1.0 - known.missing)
+    ceiling = rate_ceiling(round(usual * known.rows), known.rows)
+    too_much = max(options.new_category, min(usual, 1.0 - usual) / 2.0)
+    return Rate("category", what, too_much, usual, ceiling)
 
 
 def too_many(rule: Rate, mask: Bools, cells: Cells, options: DataQualityOptions) -> Fault | None:
@@ -130,7 +140,9 @@ def too_many(rule: Rate, mask: Bools, cells: Cells, options: DataQualityOptions)
     if share - rule.usual <= rule.too_much:
         return None
     detail = f"{share:.0%} of the newest {cells.rows} rows {rule.what}, {rule.usual:.1%} in the reference"
-    return Fault(rule.name, _graded(share, options), share, rule.usual, _first(mask), detail)
+    # Of the cells that usually are as they should be.
+    spoilt = (share - rule.usual) / (1.0 - rule.usual)
+    return Fault(rule.name, _graded(spoilt, options), share, rule.usual, _first(mask), detail)
 
 
 def stuck(column: Column, known: FeatureReference, rows: int) -> Fault | None:
