@@ -7,6 +7,7 @@ writer, and the jobs whose batches were taken along find nothing to do.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -43,6 +44,8 @@ class Group:
         self._writer = writer
         self._store = store
         self._waiting: deque[Offer | None] = deque()
+        #: What waits is in the order of what was submitted, whichever thread it comes from.
+        self._order = threading.Lock()
         #: Records that were put and answered so far; each is written by one thread only.
         self._put = self._answered = 0
 
@@ -54,20 +57,22 @@ class Group:
     def put(self, offer: Offer) -> Future[Counts]:
         """Have it written; its answer comes after the commit."""
         offer.answer.set_running_or_notify_cancel()  # whoever waits may go away, the batch stays
-        self._waiting.append(offer)
-        self._writer.submit(self._write)
+        with self._order:
+            self._waiting.append(offer)
+            self._writer.submit(self._write)
         self._put += len(offer.records)
         return offer.answer
 
     def after(self, work: Callable[[], None]) -> Future[None]:
         """Do something between batches: after those that were put before, and before those that are put later."""
-        self._waiting.append(None)
 
         def alone() -> None:
             self._waiting.popleft()
             work()
 
-        return self._writer.submit(alone)
+        with self._order:
+            self._waiting.append(None)
+            return self._writer.submit(alone)
 
     def _write(self) -> None:
         offers = self._taken()

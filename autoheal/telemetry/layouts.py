@@ -64,6 +64,12 @@ class Layouts:
                 self._saving.add(key)
         return known
 
+    def counted(self, db: sqlite3.Connection, model: str, version: str) -> bool:
+        """Whether rows of this version were ever counted under its name."""
+        with self._lock:
+            held = version in self._held.get(model, {}) and (model, version) not in self._unsaved
+        return held or summaries_table.layout_now(db, model, version) is not None
+
     def settle(self) -> None:
         """The transaction was committed."""
         self._saving.clear()

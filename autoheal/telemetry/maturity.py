@@ -50,3 +50,11 @@ def maturity(rows: Rows, lag: float, as_of: float) -> tuple[Maturity, ...]:
         mark = from_unix(float(rows.time[places[enough[-1]]])) if len(enough) else None
         found.append(Maturity(Version(name), len(places), int(matured[-1]) if len(places) else 0, mark))
     return tuple(found)
+
+
+def count_matured(rows: Rows, lag: float, since: float, as_of: float, version: Version | None) -> int:
+    """Rows with a matured label and a time after ``since``; with ``version`` only those that it answered itself."""
+    mask = (np.maximum(rows.labelled, rows.time + lag) <= as_of) & (rows.time > since)
+    if version is not None:
+        mask &= rows.version_is(version) & ~rows.fallback & ~rows.failed
+    return int(np.count_nonzero(mask))

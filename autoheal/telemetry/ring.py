@@ -8,57 +8,35 @@ telemetry.db at start. Memory is bounded by ``capacity`` rows, whatever arrives.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoheal.domain.names import Task
+from autoheal.domain.names import Task, Version
 from autoheal.domain.specs import FeatureSpec, ModelSpec
+from autoheal.monitors.reference import Reference
 from autoheal.monitors.rows import ABSENT, NULL, PRESENT, WRONG, Codes, Column, Floats, Rows, States
 from autoheal.telemetry.packed import Cells, Packed, Texts, raw
 from autoheal.telemetry.records import Prediction, Scalar
 from autoheal.telemetry.values import class_of, level_of
+from autoheal.telemetry.vocabulary import MAX_VERSIONS, Vocabulary, Wanted
 
-#: Distinct levels of one column that are kept apart; the rest share one level.
-MAX_LEVELS = 1000
-OTHER = "<other>"
+_NOTHING = Wanted()
+
 _ABSENT: Any = object()
 
 _FLOATS = ("time", "arrived", "prediction", "score", "latency", "label", "labelled")
 
 
-@dataclass(slots=True)
-class Vocabulary:
-    """Texts and their codes, in the order of appearance; bounded."""
-
-    texts: list[str] = field(default_factory=list)
-    codes: dict[str, int] = field(default_factory=dict)
-    _frozen: tuple[str, ...] = ()
-
-    def code(self, text: str) -> int:
-        known = self.codes.get(text)
-        if known is not None:
-            return known
-        if len(self.texts) >= MAX_LEVELS and text != OTHER:
-            return self.code(OTHER)
-        self.codes[text] = len(self.texts)
-        self.texts.append(text)
-        return self.codes[text]
-
-    def frozen(self) -> tuple[str, ...]:
-        if len(self._frozen) != len(self.texts):
-            self._frozen = tuple(self.texts)
-        return self._frozen
-
-
 class Ring:
     """Columns of the newest ``capacity`` rows of one model (up to a quarter more between compactions)."""
 
-    def __init__(self, spec: ModelSpec, capacity: int) -> None:
+    def __init__(self, spec: ModelSpec, capacity: int, wanted: Wanted = _NOTHING) -> None:
         self.spec = spec
         self.capacity = capacity
+        #: Whose names are wanted: the champion and its reference.
+        self.told: tuple[Version, Reference | None] | None = None
         self._size = 0
         self._room = 0
         self._seq = np.empty(0, np.int64)
@@ -71,11 +49,25 @@ class Ring:
         }
         self._states: dict[str, States] = {f.name: np.empty(0, np.uint8) for f in spec.features}
         self.levels = {f.name: Vocabulary() for f in spec.features if f.kind == "categorical"}
-        self.versions = Vocabulary()
+        self.versions = Vocabulary(MAX_VERSIONS)
         self.classes = Vocabulary()
+        self.prefer(wanted)
 
     def __len__(self) -> int:
         return self._size
+
+    def knows(self, champion: Version, reference: Reference | None) -> bool:
+        """Whether the names that these want are kept apart."""
+        return self.told is not None and self.told[0] == champion and self.told[1] is reference
+
+    def prefer(self, wanted: Wanted) -> bool:
+        """Keep these apart from now on; False when some of them may already be among the others."""
+        pairs = [(self.levels[name], texts) for name, texts in wanted.levels.items() if name in self.levels]
+        pairs += [(self.classes, wanted.classes), (self.versions, wanted.versions)]
+        hidden = [known.hides(texts) for known, texts in pairs]
+        for known, texts in pairs:
+            known.wanted = texts
+        return not any(hidden)
 
     def columns(self, records: Sequence[Prediction], arrived: float) -> Rows:
         """Predictions as rows without a label; they are not held yet."""
@@ -187,7 +179,7 @@ class Ring:
 
     def _cells_of(self, feature: FeatureSpec, raw: list[Any]) -> Column:
         if feature.kind == "numeric":
-            return Column("numeric", *self._numbers(raw))
+            return Column("numeric", *_numbers(raw))
         codes, state = self._codes(feature, raw)
         return Column("categorical", codes, state, self.levels[feature.name].frozen())
 
@@ -203,20 +195,6 @@ class Ring:
         if self.spec.task is Task.REGRESSION:
             return float(value) if isinstance(value, int | float) else np.nan
         return self.classes.code(class_of(value))
-
-    @staticmethod
-    def _numbers(raw: list[Any]) -> tuple[Floats, States]:
-        state = np.zeros(len(raw), np.uint8)
-        if set(map(type, raw)) != {float}:
-            for i, value in enumerate(raw):
-                if not isinstance(value, int | float):
-                    state[i] = ABSENT if value is _ABSENT else NULL if value is None else WRONG
-                    raw[i] = np.nan
-        values = np.array(raw, np.float64)
-        unusable = ~np.isfinite(values)
-        state[unusable & (state == PRESENT)] = NULL
-        values[unusable] = np.nan
-        return values, state
 
     def _codes(self, feature: FeatureSpec, raw: list[Any]) -> tuple[Codes, States]:
         state = np.zeros(len(raw), np.uint8)
@@ -247,6 +225,20 @@ class Ring:
                 for name, array in table.items():
                     table[name] = _moved(array[old], self._room)
         return self._size, self._size + count
+
+
+def _numbers(raw: list[Any]) -> tuple[Floats, States]:
+    state = np.zeros(len(raw), np.uint8)
+    if set(map(type, raw)) != {float}:
+        for i, value in enumerate(raw):
+            if not isinstance(value, int | float):
+                state[i] = ABSENT if value is _ABSENT else NULL if value is None else WRONG
+                raw[i] = np.nan
+    values = np.array(raw, np.float64)
+    unusable = ~np.isfinite(values)
+    state[unusable & (state == PRESENT)] = NULL
+    values[unusable] = np.nan
+    return values, state
 
 
 def _moved(array: Any, room: int) -> Any:

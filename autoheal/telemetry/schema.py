@@ -260,6 +260,14 @@ def skew(db: Database) -> None:
     db.execute("CREATE INDEX skew_by_age ON skew (counted)")
 
 
+@migrations()
+def class_seats(db: Database) -> None:
+    """Classes that are kept apart among the answers of summaries."""
+    db.execute(
+        "CREATE TABLE class_seats (model TEXT NOT NULL, class TEXT NOT NULL, PRIMARY KEY (model, class)) WITHOUT ROWID"
+    )
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
     try:

@@ -1,9 +1,9 @@
 """How good a version's answers were, read off summaries, each metric with a bound on its error. Pure.
 
 Accuracy and F1 are those of the rows. MAE and RMSE come from errors that were rounded to a unit (2^-100), so they are
-within half of it, and log loss likewise from losses in whole units. Brier score and AUC come from
-ten bins of scores with their rows, sums and positives: the value is the middle of what those allow. The surprising part: a label
-that was corrected after its version changed grids is negative on one of them, so answers are added over all grids.
+within half of it, log loss and Brier score likewise from sums in units of 2^-20. AUC comes from ten bins of scores: the value
+is the middle of what those allow. The surprising part: a label that was corrected after its version changed grids is
+negative on one of them, so answers are added over all grids.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoheal.monitors.scores import Metric
-from autoheal.telemetry.grid import Cells
-from autoheal.telemetry.summary import CALIBRATION, OTHER_CLASS, SCORE_UNIT, Summary
+from autoheal.telemetry.class_scores import SCORE_UNIT, ClassScores
+from autoheal.telemetry.classes import OTHER
+from autoheal.telemetry.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +40,17 @@ def scores_of(parts: Sequence[Summary]) -> Iterator[Score]:
     positive = next((part.layout.positive for part in reversed(parts) if part.layout.positive), "")
     if (labelled := sum(confusion.values())) > 0:
         yield from _classes(+confusion, positive, labelled)
-        losses = [sum(part.answers.log_loss[i] for part in parts) for i in (0, 1)]
-        if losses[0] > 0:
-            yield Score("log_loss", losses[1] * SCORE_UNIT / losses[0], losses[0], SCORE_UNIT / 2.0)
-        yield from _scores(
-            sum((part.answers.calibration for part in parts), np.zeros((CALIBRATION, 3), np.int64))
-        )
+        if positive:
+            yield from _scores(parts, positive)
     yield from _numbers(parts)
 
 
 def _classes(confusion: Counter[tuple[str, str]], positive: str, n: int) -> Iterator[Score]:
-    right = sum(count for (truth, said), count in confusion.items() if truth == said)
-    # Classes beyond the most that are kept apart share a name: right or wrong among them cannot be told.
-    vague = confusion[OTHER_CLASS, OTHER_CLASS] / n
-    yield Score("accuracy", right / n - vague / 2.0, n, vague / 2.0)
+    yield Score("accuracy", sum(rows for (truth, said), rows in confusion.items() if truth == said) / n, n)
     names = [positive] if positive else sorted({truth for truth, _ in confusion})
-    found = [_f1(confusion, name) for name in names]
-    if not vague and all(value is not None for value in found):
+    # What the classes without a seat share is no class.
+    found = [None if name == OTHER else _f1(confusion, name) for name in names]
+    if all(value is not None for value in found):
         yield Score("f1", float(np.mean([value for value in found if value is not None])), n)
 
 
@@ -65,35 +60,25 @@ def _f1(confusion: Counter[tuple[str, str]], name: str) -> float | None:
     return 2.0 * confusion[name, name] / (said + true) if said + true else None
 
 
-def _scores(bins: Cells) -> Iterator[Score]:
-    """Of the answers with a score of the positive class."""
-    n = int(bins[:, 0].sum())
-    positives = bins[:, 2].astype(np.float64)
-    negatives = bins[:, 0] - positives
-    pairs = positives.sum() * negatives.sum()
+def _scores(parts: Sequence[Summary], positive: str) -> Iterator[Score]:
+    """Of the answers with a score, which is about the positive class."""
+    mine, others = ClassScores(), ClassScores()
+    for part in parts:
+        for name, one in part.answers.scored.items():
+            (mine if name == positive else others).add(one)
+    hits, misses = mine.bins[:, 0].astype(np.float64), others.bins[:, 0].astype(np.float64)
+    n = int(hits.sum() + misses.sum())
     if n <= 0:
         return
-    yield _brier(bins, n)
-    if pairs > 0.0:
-        below = np.concatenate([[0.0], np.cumsum(negatives)[:-1]])
-        even = float(positives @ negatives) / pairs
-        yield Score("auc", float(positives @ below) / pairs + even / 2.0, n, even / 2.0)
-
-
-def _brier(bins: Cells, n: int) -> Score:
-    """The sum of (s - y)^2 is that of s^2, less twice that of s over the positives, and their number."""
-    rows, total, hits = bins[:, 0].astype(np.float64), bins[:, 1] * SCORE_UNIT, bins[:, 2].astype(np.float64)
-    low = np.arange(CALIBRATION) / CALIBRATION
-    high = low + 1.0 / CALIBRATION
-    mean = np.clip(total / np.maximum(rows, 1.0), low, high)
-    least = rows * mean**2
-    most = least + rows * (mean - low) * (high - mean)
-    misses = rows - hits
-    fewest = np.maximum(hits * low, total - misses * high)
-    largest = np.minimum(hits * high, total - misses * low)
-    bounds = [float(s.sum() - 2.0 * p.sum() + hits.sum()) / n for s, p in ((least, largest), (most, fewest))]
-    # The sums are of scores that were rounded.
-    return Score("brier", sum(bounds) / 2.0, n, abs(bounds[1] - bounds[0]) / 2.0 + 4.0 * SCORE_UNIT)
+    yield Score("log_loss", (mine.losses[0] + others.losses[1]) * SCORE_UNIT / n, n, SCORE_UNIT / 2.0)
+    # The sum of (s - y)^2 is that of s^2, less twice that of s over the positives, and their number.
+    squares = (mine.squares + others.squares) * SCORE_UNIT**2
+    brier = (squares - 2.0 * int(mine.bins[:, 1].sum()) * SCORE_UNIT + float(hits.sum())) / n
+    yield Score("brier", brier, n, 2.0 * SCORE_UNIT)
+    if (pairs := hits.sum() * misses.sum()) > 0.0:
+        below = np.concatenate([[0.0], np.cumsum(misses)[:-1]])
+        even = float(hits @ misses) / pairs
+        yield Score("auc", float(hits @ below) / pairs + even / 2.0, n, even / 2.0)
 
 
 def _numbers(parts: Iterable[Summary]) -> Iterator[Score]:

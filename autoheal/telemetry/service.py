@@ -31,7 +31,7 @@ from autoheal.telemetry.group import Group, Offer
 from autoheal.telemetry.history import History
 from autoheal.telemetry.joins_table import Joins
 from autoheal.telemetry.limits import Limits
-from autoheal.telemetry.maturity import Maturity, maturity
+from autoheal.telemetry.maturity import Maturity, count_matured, maturity
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
 from autoheal.telemetry.served_reference import rows_served
@@ -126,8 +126,7 @@ class Telemetry:
     ) -> View:
         """What the monitors of one model see at ``now``; costs well under a millisecond."""
         store = self._store
-        if reference is not None:
-            store.writing.summaries.refer(self._models[model], champion, reference)
+        self._tell(model, champion, reference)
         with store.lock:
             rows = store.rings[model].rows()
             as_of = store.horizon(to_unix(now))
@@ -137,7 +136,7 @@ class Telemetry:
         return View(
             spec=self._models[model],
             champion=champion,
-            since=-math.inf if since is None else to_unix(since),
+            since=_start(since),
             reference=reference,
             as_of=as_of,
             rows=rows,
@@ -145,6 +144,13 @@ class Telemetry:
             kept=kept,
             skew=skew,
         )
+
+    def _tell(self, model: ModelName, champion: Version, reference: Reference | None) -> None:
+        """Who is in charge, and what it is compared with: once, when that is news."""
+        if reference is not None:
+            self._store.writing.summaries.refer(self._models[model], champion, reference)
+        if not self._store.rings[model].knows(champion, reference) and not self._closed:
+            self._group.after(lambda: self._store.prefer(model, champion, reference)).result()
 
     def labelled(
         self,
@@ -160,8 +166,7 @@ class Telemetry:
         Each is a dict of id, version, time (aware datetime), features, prediction, score, label, by, error.
         """
         lag = self._models[model].label_lag.total_seconds()
-        start = -math.inf if since is None else to_unix(since)
-        end = math.inf if until is None else to_unix(until)
+        start, end = _start(since), math.inf if until is None else to_unix(until)
         with self._reading:
             found = [
                 row
@@ -177,9 +182,8 @@ class Telemetry:
         self, model: ModelName, *, since: datetime | None, until: datetime, limit: int
     ) -> list[dict[str, Any]]:
         """The newest rows with ``since < time <= until``, labelled or not, newest first: their time and features."""
-        start = -math.inf if since is None else to_unix(since)
         with self._reading:
-            found = rows_served(self._reader, model, start, to_unix(until), limit)
+            found = rows_served(self._reader, model, _start(since), to_unix(until), limit)
         return [{"time": from_unix(time), "features": features} for time, features in found]
 
     def matured(
@@ -191,12 +195,12 @@ class Telemetry:
         version: Version | None = None,
     ) -> int:
         """How many matured labelled rows have a time after ``since``; with ``version`` only those it answered."""
-        start = -math.inf if since is None else to_unix(since)
-        lag = self._models[model].label_lag.total_seconds()
+        start, lag = _start(since), self._models[model].label_lag.total_seconds()
         with self._store.lock:
             ring = self._store.rings[model]
             rows, full = ring.rows(), len(ring) >= ring.capacity
-        if full and not (rows.time.min() <= start):
+            hidden = version is not None and ring.versions.hides((version,))
+        if hidden or (full and not (rows.time.min() <= start)):
             with self._reading:
                 return sum(
                     table.count_matured(
@@ -204,10 +208,7 @@ class Telemetry:
                     )
                     for table in (predictions_table, chunks_table)
                 )
-        mask = (np.maximum(rows.labelled, rows.time + lag) <= to_unix(now)) & (rows.time > start)
-        if version is not None:
-            mask &= rows.version_is(version) & ~rows.fallback & ~rows.failed
-        return int(np.count_nonzero(mask))
+        return count_matured(rows, lag, start, to_unix(now), version)
 
     def kept(self, model: ModelName, *, since: datetime) -> float:
         """The share of the model's predictions that was stored since (arrival), below 1 after an overload with sampling;
@@ -239,3 +240,7 @@ class Telemetry:
         with self._store.lock:
             time = self._store.rings[model].rows().time
         return from_unix(float(time.max())) if len(time) else None
+
+
+def _start(since: datetime | None) -> float:
+    return -math.inf if since is None else to_unix(since)

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoheal.clock import Clock
-from autoheal.domain.names import ModelName
+from autoheal.domain.names import ModelName, Version
 from autoheal.domain.specs import ModelSpec
 from autoheal.errors import StoreError
+from autoheal.monitors.reference import Reference
 from autoheal.telemetry import (
     batches_table,
     chunks_table,
@@ -41,6 +42,7 @@ from autoheal.telemetry.ring import Ring
 from autoheal.telemetry.schema import connect, open_database
 from autoheal.telemetry.tidy import forget
 from autoheal.telemetry.values import to_unix
+from autoheal.telemetry.vocabulary import Wanted
 from autoheal.telemetry.writing import Done, Writing
 
 _LOG = logging.getLogger(__name__)
@@ -117,6 +119,13 @@ class Store:
         with self.lock:
             self.rings = fresh
             self.writing.skew.use()
+
+    def prefer(self, model: ModelName, champion: Version, reference: Reference | None) -> None:
+        """Keep apart in memory what monitors ask for by name; a ring that may have lost some of it is read anew."""
+        if model in self.rings:
+            aware = _aware(self._opened(), self.rings[model], champion, reference)
+            with self.lock:
+                self.rings[model] = aware
 
     def ingest(self, offers: Sequence[Offer]) -> Fates:
         """Store batches in one transaction, each once for its key; one by one, when they cannot be stored together.
@@ -240,8 +249,7 @@ class Store:
             self._since_tidy = (batches, total)
             return
         self._since_tidy = (0, 0)
-        db = self._opened()
-        sizes = Counter(self._sizes)
+        db, sizes = self._opened(), Counter(self._sizes)
         try:
             db.execute("BEGIN IMMEDIATE")
             specs = {name: ring.spec for name, ring in self.rings.items()}
@@ -254,8 +262,7 @@ class Store:
             _LOG.warning("%s: old telemetry stays for now: %s: %s", self.path, type(error).__name__, error)
             return
         self.totals["waiting_expired"] += orphaned
-        self._sizes = sizes
-        self._waiting = outcomes_table.count(db)
+        self._sizes, self._waiting = sizes, outcomes_table.count(db)
         self.writing.skew.open(db)
 
     def _opened(self) -> sqlite3.Connection:
@@ -286,6 +293,14 @@ def _newest(db: sqlite3.Connection, model: ModelName, count: int) -> list[predic
     rows = predictions_table.newest(db, model, count) + chunks_table.newest(db, model, count)
     chosen = sorted(rows, key=lambda row: (row.record.time, row.seq))[-count:]
     return sorted(chosen, key=lambda row: row.seq)
+
+
+def _aware(db: sqlite3.Connection, ring: Ring, champion: Version, reference: Reference | None) -> Ring:
+    wanted = Wanted.of(ring.spec, champion, reference)
+    if not ring.prefer(wanted):
+        ring = _filled(db, Ring(ring.spec, ring.capacity, wanted))
+    ring.told = (champion, reference)
+    return ring
 
 
 def _filled(db: sqlite3.Connection, ring: Ring) -> Ring:

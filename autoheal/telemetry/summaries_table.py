@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from autoheal.stats.ddsketch import DDSketch
+from autoheal.telemetry.class_scores import CALIBRATION, ClassScores
 from autoheal.telemetry.grid import Cells, Layout, load
 from autoheal.telemetry.summary import LATENCY_ACCURACY, Answers, Summary
 
@@ -195,8 +196,10 @@ def _said(answers: Answers) -> bytes:
             "scores": answers.scores.tolist(),
             "confusion": [[*pair, n] for pair, n in answers.confusion.items()],
             "errors": [str(n) for n in answers.errors],
-            "calibration": answers.calibration.tolist(),
-            "log_loss": answers.log_loss,
+            "scored": [
+                [name, one.bins.ravel().tolist(), str(one.squares), one.losses]
+                for name, one in answers.scored.items()
+            ],
             "latency": [answers.latency.zeros, sorted(answers.latency.positive.items())],
         }
     )
@@ -218,12 +221,18 @@ def _summary(layout: Layout, rows: int, counts: bytes, moments: bytes, said: byt
             np.array(raw["scores"], np.int64),
             Counter({(truth, said_): n for truth, said_, n in raw["confusion"]}),
             [int(n) for n in raw["errors"]],
-            np.array(raw["calibration"], np.int64),
             # Not in summaries of earlier releases.
-            raw.get("log_loss", [0, 0]),
+            _scored(raw.get("scored", ())),
             _latency(*raw.get("latency", (0, ()))),
         ),
     )
+
+
+def _scored(stored: Iterable[tuple[str, Sequence[int], str, tuple[int, int]]]) -> dict[str, ClassScores]:
+    return {
+        name: ClassScores(np.array(bins, np.int64).reshape(CALIBRATION, 2), int(squares), (hit, miss))
+        for name, bins, squares, (hit, miss) in stored
+    }
 
 
 def _latency(zeros: int, buckets: Iterable[tuple[int, int]]) -> DDSketch:

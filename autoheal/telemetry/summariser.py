@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from autoheal.monitors.reference import Reference
 from autoheal.monitors.rows import Chosen, Ints, Rows
 from autoheal.telemetry import summaries_table
 from autoheal.telemetry.ages import AHEAD, Ages, newest_of
+from autoheal.telemetry.classes import Classes, pair
 from autoheal.telemetry.folding import Folding
 from autoheal.telemetry.grid import Layout
 from autoheal.telemetry.join import Labelled
@@ -30,6 +31,7 @@ from autoheal.telemetry.slices import Slices
 from autoheal.telemetry.summaries_table import Bucket
 from autoheal.telemetry.summary import Judged, Summary, empty, summarise
 from autoheal.telemetry.values import class_of
+from autoheal.telemetry.vocabulary import OTHER
 
 #: Counts of cells held in memory over all buckets: 8 bytes each.
 MOST_CELLS = 4_000_000
@@ -42,6 +44,7 @@ class Summariser:
     ages: Ages = field(default_factory=Ages)
     slices: Slices = field(default_factory=Slices)
     layouts: Layouts = field(default_factory=Layouts)
+    classes: Classes = field(default_factory=Classes)
     _held: OrderedDict[Bucket, Summary] = field(default_factory=OrderedDict)
     _touched: set[Bucket] = field(default_factory=set)
     _folding: Folding = field(default_factory=Folding)
@@ -60,6 +63,7 @@ class Summariser:
         """Count this version on this reference's grid from now on; may be called from any thread, often."""
         if not self.layouts.told(spec, version, reference):
             self.slices.prefer(spec, reference)
+            self.classes.prefer(spec.name, reference)
             self.layouts.refer(spec, version, reference)
 
     def rows(self, db: sqlite3.Connection, spec: ModelSpec, rows: Rows) -> None:
@@ -85,16 +89,37 @@ class Summariser:
         times = np.array([one.row.time for one in mine])
         widths, starts = self.ages.bucket(times, self._newest.get(spec.name, times.max(initial=0.0)))
         known: dict[tuple[str, str, int, int], Summary] = {}
+        versions = {v: self._counted_as(db, spec, v) for v in {one.row.version for one in mine}}
+        judge = self._judge(db, spec, mine)
         for one, width, start in zip(mine, widths.tolist(), starts.tolist(), strict=True):
             row = one.row
             for name in ("", *self.slices.of(db, spec, row.features)) if spec.slices else ("",):
-                place = (row.version, name, width, start)
+                place = (versions[row.version], name, width, start)
                 if place not in known:
-                    known[place] = self._summary(db, spec, self.layouts.of(db, spec, row.version), *place)
+                    known[place] = self._summary(db, spec, self.layouts.of(db, spec, place[0]), *place)
                 summary = known[place]
                 if row.before is not None:
-                    summary.answers.judge(_judged(spec.task, row.before, row), summary.layout, -1)
-                summary.answers.judge(_judged(spec.task, one.label, row), summary.layout)
+                    summary.answers.judge(judge(row.before, row), summary.layout, -1)
+                summary.answers.judge(judge(one.label, row), summary.layout)
+
+    def _counted_as(self, db: sqlite3.Connection, spec: ModelSpec, version: str) -> str:
+        """The version whose buckets have its rows: too many versions at once share some."""
+        return version if self.layouts.counted(db, spec.name, version) else OTHER
+
+    def _judge(
+        self, db: sqlite3.Connection, spec: ModelSpec, found: Sequence[Labelled]
+    ) -> Callable[[object, Joined], Judged]:
+        """Puts a label beside its answer; the records were checked, so that a regression has numbers."""
+        if spec.task is Task.REGRESSION:
+            return lambda label, row: Judged(float(cast("float", label)), float(cast("float", row.said)))
+        told = [value for one in found for value in (one.row.before, one.label, one.row.said)]
+        names = dict.fromkeys(class_of(value) for value in told if value is not None)
+        seated = self.classes.seated(db, spec.name, list(names))
+
+        def judged(label: object, row: Joined) -> Judged:
+            return Judged(*pair(seated, class_of(label), class_of(row.said)), row.score)
+
+        return judged
 
     def flush(self, db: sqlite3.Connection) -> None:
         """Write what changed; the last thing before the commit."""
@@ -115,6 +140,7 @@ class Summariser:
         """The transaction was committed."""
         self.layouts.settle()
         self.slices.settle()
+        self.classes.settle()
 
     def give_up(self) -> None:
         """The transaction was rolled back: nothing of it may stay in memory."""
@@ -124,6 +150,7 @@ class Summariser:
         self.layouts.give_up()
         self._folding.give_up()
         self.slices.give_up()
+        self.classes.give_up()
 
     def fold(self, db: sqlite3.Connection) -> None:
         """Add up what got old into wider buckets, and forget what is too old; part of the round of forgetting."""
@@ -179,10 +206,3 @@ def _distinct(values: NDArray[Any]) -> tuple[NDArray[Any], Ints, Ints]:
     if bool((values == values[0]).all()):
         return values[:1], np.zeros(1, np.int64), np.zeros(len(values), np.int64)
     return np.unique(values, return_index=True, return_inverse=True)
-
-
-def _judged(task: Task, label: object, row: Joined) -> Judged:
-    """A label beside its answer; the records were checked, so that a regression has numbers."""
-    if task is Task.REGRESSION:
-        return Judged(float(cast("float", label)), float(cast("float", row.said)))
-    return Judged(class_of(label), class_of(row.said), row.score)

@@ -7,7 +7,6 @@ That is why moments and losses are sums of whole units and not of floats, which 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,38 +14,32 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoheal.monitors.rows import Floats, Rows
-from autoheal.monitors.scores import SMALLEST
 from autoheal.stats.ddsketch import DDSketch
+from autoheal.telemetry.class_scores import ClassScores
 from autoheal.telemetry.counting import LookedUp, sorted_out
 from autoheal.telemetry.grid import Cells, FeatureGrid, Layout
 
-#: Equal bins of [0, 1] of scores, and of their calibration.
-SCORES, CALIBRATION = 20, 10
-#: Scores, and log losses in nats, are added up in units of this.
-SCORE_UNIT = 2.0**-20
+#: Equal bins of [0, 1] of scores.
+SCORES = 20
 #: Relative error of quantiles of the latency.
 LATENCY_ACCURACY = 0.02
 #: Errors of numbers count as this at most: the squares of larger ones have no place among floats.
 WORST = 1e100
-#: Classes that a confusion keeps apart; further ones share a name.
-MOST_CLASSES = 50
 #: Rows of a group from which on its columns are sorted.
 SORTED = 64
-OTHER_CLASS = "<other>"
 
 
 @dataclass(slots=True, eq=False)
 class Answers:
     """Of the answers: ``tally`` of rows, failed, fallback; ``scores`` (20 bins); ``latency`` in milliseconds. Of the
     labelled ones that the version answered itself: ``confusion`` of (truth, said), ``errors`` in whole units: n, sum,
-    absolute, squares; ``calibration`` (10, 3): rows, sum of scores, positives; ``log_loss`` in units: n, sum."""
+    absolute, squares; ``scored`` are those with a score, by true class."""
 
     tally: Counter[str] = field(default_factory=Counter)
     scores: Cells = field(default_factory=lambda: np.zeros(SCORES, np.int64))
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     errors: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    calibration: Cells = field(default_factory=lambda: np.zeros((CALIBRATION, 3), np.int64))
-    log_loss: list[int] = field(default_factory=lambda: [0, 0])
+    scored: dict[str, ClassScores] = field(default_factory=dict)
     latency: DDSketch = field(default_factory=lambda: DDSketch(LATENCY_ACCURACY))
 
     def add(self, other: Answers) -> None:
@@ -55,27 +48,28 @@ class Answers:
         for (truth, said), n in other.confusion.items():
             self._confuse(truth, said, n)
         self.errors = [a + b for a, b in zip(self.errors, other.errors, strict=True)]
-        self.calibration += other.calibration
-        self.log_loss = [a + b for a, b in zip(self.log_loss, other.log_loss, strict=True)]
+        for name, scores in other.scored.items():
+            self._scored(name).add(scores)
+        self.scored = {name: scores for name, scores in self.scored.items() if not scores.blank}
         self.latency = self.latency.merge(other.latency)
 
     def judge(self, label: Judged, layout: Layout, times: int = 1) -> None:
         """Count one labelled answer; ``times=-1`` takes it back, when its label is corrected."""
         if isinstance(label.truth, str):
             self._confuse(label.truth, str(label.said), times)
-            if label.score is not None and layout.positive:
-                self._score(label.score, hit=label.truth == layout.positive, times=times)
+            if label.score is not None:
+                scores = self._scored(label.truth)
+                scores.count(label.score, times)
+                if scores.blank:
+                    del self.scored[label.truth]
         elif layout.error_unit:
             off = min(max(float(label.said) - label.truth, -WORST), WORST)
             error = round(off / layout.error_unit)
             made = (1, error, abs(error), error * error)
             self.errors = [a + times * b for a, b in zip(self.errors, made, strict=True)]
 
-    def _score(self, score: float, *, hit: bool, times: int) -> None:
-        place = min(int(score * CALIBRATION), CALIBRATION - 1)
-        self.calibration[place] += np.array([1, round(score / SCORE_UNIT), hit]) * times
-        loss = round(-math.log(max(score if hit else 1.0 - score, SMALLEST)) / SCORE_UNIT)
-        self.log_loss = [self.log_loss[0] + times, self.log_loss[1] + times * loss]
+    def _scored(self, name: str) -> ClassScores:
+        return self.scored.setdefault(name, ClassScores())
 
     def _confuse(self, truth: str, said: str, n: int) -> None:
         self.confusion[truth, said] += n

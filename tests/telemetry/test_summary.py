@@ -77,9 +77,15 @@ def same(a: Summary, b: Summary) -> bool:
     )
     answers = a.answers.tally == b.answers.tally and np.array_equal(a.answers.scores, b.answers.scores)
     judged = a.answers.confusion == b.answers.confusion and a.answers.errors == b.answers.errors
-    calibrated = np.array_equal(a.answers.calibration, b.answers.calibration)
-    rest = a.answers.latency == b.answers.latency and a.answers.log_loss == b.answers.log_loss
+    calibrated = calibration(a) == calibration(b)
+    rest = a.answers.latency == b.answers.latency
     return arrays and answers and judged and calibrated and rest and a.rows == b.rows
+
+
+def calibration(one: Summary) -> dict[str, Any]:
+    return {
+        name: (found.bins.tolist(), found.squares, found.losses) for name, found in one.answers.scored.items()
+    }
 
 
 @settings(max_examples=40, deadline=None)
@@ -152,7 +158,8 @@ def test_a_label_that_is_corrected_leaves_no_trace_of_the_first() -> None:
         twice.answers.judge(Judged(truth, "0", 0.25), LAYOUT, times)
     assert same(once, twice)
     assert once.answers.confusion == {("1", "0"): 1}
-    assert once.answers.calibration[2].tolist() == [1, 2**18, 1]
+    assert list(once.answers.scored) == ["1"]
+    assert once.answers.scored["1"].bins[2].tolist() == [1, 2**18]
 
 
 def test_a_layout_survives_its_file_and_grids_do_not_mix() -> None:
