@@ -31,6 +31,7 @@ class Output:
     classes: ``confusion[i, j]`` rows predicted as i whose truth was j, ``by_class[j]`` the score counts of truth j.
     For numbers: ``losses`` is the mean absolute error in each bin, NaN where nothing was. ``likeness`` is how alike
     neighbouring answers are (``stats.design_effect``: mean, cv2) by subject of ``score_drift``, where that is known.
+    ``ratio`` is true losses per loss that ``calibration`` expects, on the rows that it was learned from.
     """
 
     n: int
@@ -42,6 +43,7 @@ class Output:
     calibration: Calibration | None = None
     losses: Floats | None = None
     likeness: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,6 +28,8 @@ LEAST_BLOCKS, MOST_FEATURES = 4, 100
 #: Twenty bins from so many held-out rows, ten below.
 FINE_ROWS = 2_000
 MOST_CLASSES = 50
+#: Expected losses are mended by this factor at most.
+MOST_RATIO = 2.0
 
 
 def build_output(answers: Answers, classes: Sequence[str]) -> dict[str, Any]:
@@ -69,6 +71,8 @@ def load_output(raw: Mapping[str, Any]) -> Output:
         by_class=np.array(raw["by_class"], np.int64) if "by_class" in raw else None,
         calibration=_load_calibration(known) if known else None,
         losses=np.array(raw["losses"], np.float64) if "losses" in raw else None,
+        # Not in files of earlier releases.
+        ratio=float(known.get("ratio", 1.0)) if known else 1.0,
         likeness={
             subject: (float(known["mean"]), float(known["cv2"]))
             for subject, known in raw.get("likeness", {}).items()
@@ -161,12 +165,18 @@ def _calibrated(answers: Answers, scored: Any, classes: Sequence[str]) -> dict[s
     if not fits or scores.min() < 0.0 or scores.max() > 1.0 or positive.all() or not positive.any():
         return {}
     curve = calibration.fit(scores, positive.astype(np.float64))
+    said = answers.prediction[scored] == answers.positive
+    chance = curve(scores)
+    # A curve cannot follow a jump of the chances at the threshold, and is off there by the same on every row to come.
+    expected, true = float(np.where(said, 1.0 - chance, chance).sum()), int((said != positive).sum())
+    ratio = min(max(true / expected, 1.0 / MOST_RATIO), MOST_RATIO) if expected > 0.0 and true else 1.0
     return {
         "calibration": {
             "scores": _short(np.array(curve.scores)),
             "chances": _short(np.array(curve.chances)),
             "ece": curve.ece,
             "n": curve.n,
+            "ratio": ratio,
         }
     }
 

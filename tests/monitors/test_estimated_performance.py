@@ -177,3 +177,26 @@ def test_any_answers_have_a_stated_outcome(
         ].detail
         feed.now += 86_400 * days
     assert dump_states(load_states(dump_states(feed.states))) == dump_states(feed.states)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_jump_of_the_chances_at_the_threshold_is_no_drop(seed: int) -> None:
+    """No curve through held-out rows follows such a jump; what it is off by there it is off by on every healthy row."""
+    rng = np.random.default_rng(seed)
+    spec = spec_of(Task.CLASSIFICATION, {"estimated_performance": {}})
+
+    def jumping(n: int) -> tuple[list[int], list[float], list[int]]:
+        truth = rng.integers(0, 2, n)
+        score = np.clip(rng.beta(2, 2, n) / 2 + 0.375 * truth, 0.01, 0.99)
+        return (score > 0.5).astype(int).tolist(), score.tolist(), truth.tolist()
+
+    said, scores, truth = jumping(1_000)
+    quality = build_performance(Task.CLASSIFICATION, truth, said, scores)
+    feed = Feed(spec, load_reference(build_reference(spec.features, COLUMNS, quality)), step=60.0)
+    for _ in range(120):
+        said, scores, _ = jumping(60)
+        feed.add(inputs(rng, 60), said, None, scores=scores)
+        found = feed.look()["estimated_performance/accuracy"]
+        assert found.verdict in {Verdict.OK, Verdict.NOT_YET}
+    assert found.verdict is Verdict.OK
+    assert found.value == pytest.approx(quality["performance"]["accuracy"]["value"], abs=0.03)

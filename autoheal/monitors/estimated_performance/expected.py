@@ -1,6 +1,6 @@
 """What each answer's loss is expected to be, from what was learned on held-out rows. Pure.
 
-Classes (CBPE): the calibrated chance that the decision is wrong. Numbers (direct loss estimation): the mean error of
+Classes (CBPE): the calibrated chance that the decision is wrong, by the ratio that makes it right on the held-out rows. Numbers (direct loss estimation): the mean error of
 held-out answers of the same size, so it sees only what moves with the prediction itself. Both assume that the truth
 given the answer is as it was: blind to concept drift, by construction.
 """
@@ -49,8 +49,9 @@ def expected_losses(
     assert output.calibration is not None
     known = (score >= 0.0) & (score <= 1.0) & ~np.isnan(prediction)
     chance = output.calibration(np.where(known, score, 0.0))
-    loss = np.where(prediction == positive, 1.0 - chance, chance)
-    return np.where(known, loss, np.nan), known, np.where(known, chance, np.nan)
+    said = prediction == positive
+    loss = np.minimum(np.where(said, 1.0 - chance, chance) * output.ratio, 1.0)
+    return np.where(known, loss, np.nan), known, np.where(known, np.where(said, 1.0 - loss, loss), np.nan)
 
 
 def _by_size(output: Output, prediction: Floats) -> tuple[Floats, Bools, Floats]:
