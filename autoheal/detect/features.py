@@ -25,6 +25,7 @@ from autoheal.stats.categorical import (
     broken,
     level_of,
     levels,
+    reference_counts,
     tally_of,
     unlisted_share,
 )
@@ -114,13 +115,13 @@ def _numeric(name: str, values: Floats, start: int, end: int, bins: int) -> Feat
 
 
 def _levels(name: str, names: tuple[str, ...], start: int, end: int) -> Feature:
-    known = levels(tally_of(names[start:end]))
-    counts = known.counts(tally_of(names[start:end]))
+    tally = tally_of(names[start:end])
+    gone = tally.pop(MISSING, 0)
+    known = levels(tally)
+    counts = reference_counts(known, tally, missing=gone)
     seen = frozenset(names[start:end])
     bare = Feature(name, np.empty(0), names, None, known, counts, Column(0, 0, 0, "level"), seen)
     made = _with_column(bare, start, end)
-    tally = tally_of(names[start:end])
-    del tally[MISSING]
     new = round(unlisted_share(tally) * tally.total())
     return replace(made, column=replace(made.column, unseen=new))
 

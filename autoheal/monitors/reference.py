@@ -33,7 +33,8 @@ class FeatureReference:
     ``run`` is the longest stretch of one and the same value in time order, 0 when unknown. ``cells`` are the edges of
     the fine grid that history is counted on, ``cell_counts`` the reference rows between them; empty in old files.
     ``unlisted`` is the share of present rows of the same world whose level ``known`` lacks: never 0 for a category that
-    always brings new levels.
+    always brings new levels. ``gap`` is the longest stretch without a value, ``top`` the share of the most frequent value
+    among those present.
     """
 
     kind: Literal["numeric", "categorical"]
@@ -52,6 +53,8 @@ class FeatureReference:
     cells: Sequence[float] = ()
     cell_counts: Sequence[int] = ()
     unlisted: float = 0.0
+    gap: int = 0
+    top: float = 0.0
 
     def tally(self, column: Column) -> Counts:
         """The rows of a column on this reference's bins; cells of a wrong type count as missing."""

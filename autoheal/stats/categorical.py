@@ -92,23 +92,42 @@ def levels(
     return Levels(tuple(name for name, _ in ranked[: min(enough, most)]))
 
 
-def unlisted_share(rows: Mapping[str, int], most: int | None = None) -> float:
+def unlisted_share(rows: Mapping[str, int], most: int | None = None, rest: int = 0) -> float:
     """The share of new rows, of the same world, whose level is not in a list of a reference's ``most`` frequent ones (all).
 
-    ``rows`` are the reference's of each level. Each row is left out once: it counts when its level would not be in the
-    list without it. For a list of all levels that is the share of those seen once, the estimate of Good (1953),
-    Biometrika 40.
+    ``rows`` are the reference's of each level, ``rest`` those of rarer levels that are not told. Each row is left out
+    once: it counts when its level would not be in the list without it. For a list of all levels that is the share of
+    those seen once, the estimate of Good (1953), Biometrika 40.
     """
-    total = sum(rows.values())
+    total = sum(rows.values()) + rest
     ranked = by_frequency(rows)
     if total == 0:
         return 0.0
     if most is None or len(ranked) <= most:
-        return sum(1 for _, n in ranked if n == 1) / total
+        return (rest + sum(1 for _, n in ranked if n == 1)) / total
     first, other = ranked[most]
     last = (-other, first)
     listed = sum(n for name, n in ranked[:most] if (1 - n, name) < last)
     return 1.0 - listed / total
+
+
+def reference_counts(
+    known: Levels, rows: Mapping[str, int], *, missing: int = 0, rest: int = 0
+) -> NDArray[np.int64]:
+    """A reference's rows on its levels as new rows of the same world would fall, so that they have no PSI against it.
+
+    The most frequent of many levels owe part of their rows to chance; that part (``unlisted_share``) is among the others.
+    """
+    counts = known.counts(rows)
+    counts[-2] += rest
+    counts[-1] = missing
+    present, named = int(counts[:-1].sum()), int(counts[:-2].sum())
+    if len(rows) > len(known.names):
+        usual = present - round(present * unlisted_share(rows, len(known.names), rest))
+        if usual < named:
+            counts[:-2] = np.floor(counts[:-2] * (usual / named))
+            counts[-2] = present - int(counts[:-2].sum())
+    return counts
 
 
 def by_frequency(rows: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from autoheal.domain.specs import FeatureSpec
 from autoheal.monitors.reference import FeatureReference, number_level
-from autoheal.stats.categorical import Levels, by_frequency, levels, unlisted_share
+from autoheal.stats.categorical import Levels, by_frequency, levels, reference_counts, unlisted_share
 from autoheal.stats.reference_bins import FEATURE_BINS, ReferenceBins, cut, kind_of
 from autoheal.telemetry.grid import cell_edges
 from autoheal.telemetry.likeness import likeness
@@ -64,8 +65,7 @@ def _binned(spec: FeatureSpec, column: Sequence[Any]) -> dict[str, Any]:
         "counts": bins.counts(values).tolist(),
         "grid": grid.tolist(),
         "cells": _cells(present, bins.edges),
-        "run": _longest_run(values.tolist()),
-        "distinct": len(np.unique(present)),
+        **_habits(values.tolist()),
     }
 
 
@@ -103,22 +103,28 @@ def _levels_of(values: list[str | None]) -> dict[str, Any]:
         "levels": dict(by_frequency(tally)[:MAX_LEVELS]),
         "unlisted": unlisted_share(tally, MAX_LEVELS),
         "missing": (len(values) - sum(tally.values())) / len(values),
-        "run": _longest_run(values),
-        "distinct": len(tally),
+        **_habits(values),
     }
 
 
-def _longest_run(values: Sequence[object]) -> int:
-    """The longest stretch of one value; missing cells neither end nor lengthen it."""
-    longest = length = 0
+def _habits(values: Sequence[Any]) -> dict[str, Any]:
+    """What is usual: the longest stretch of one value (missing cells neither end nor lengthen it), the longest stretch without
+    any, distinct values, and the share of the most frequent one."""
+    run = gap = length = without = 0
     last: object = None
+    tally: Counter[object] = Counter()
     for value in values:
         if _missing(value):
+            without += 1
+            gap = max(gap, without)
             continue
+        without = 0
         length = length + 1 if value == last else 1
         last = value
-        longest = max(longest, length)
-    return longest
+        run = max(run, length)
+        tally[value] += 1
+    top = max(tally.values(), default=0) / max(tally.total(), 1)
+    return {"run": run, "gap": gap, "distinct": len(tally), "top": top}
 
 
 def _missing(value: object) -> bool:
@@ -138,11 +144,10 @@ def load_column(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
             raise ValueError(f"{len(counts)} counts do not fit {bins.size} bins")
     else:
         named = levels(tally) if tally else Levels(())
-        counts = named.counts(tally)
-        counts[-1] = round(missing * rows)
+        gone = round(missing * rows)
         # Levels that were not written down are among the others.
-        if int(raw.get("distinct", 0)) > len(tally):
-            counts[-2] += max(rows - int(counts.sum()), 0)
+        rest = max(rows - gone - sum(tally.values()), 0) if int(raw.get("distinct", 0)) > len(tally) else 0
+        counts = reference_counts(named, tally, missing=gone, rest=rest)
     return FeatureReference(
         kind=raw["kind"],
         rows=rows,
@@ -163,5 +168,7 @@ def load_column(rows: int, raw: Mapping[str, Any]) -> FeatureReference:
         cells=array("d", fine.get("edges", ())),
         cell_counts=array("q", fine.get("counts", ())),
         # Not in files of earlier releases.
-        unlisted=raw.get("unlisted", unlisted_share(tally)),
+        unlisted=float(raw.get("unlisted", unlisted_share(tally))),
+        gap=int(raw.get("gap", 0)),
+        top=float(raw.get("top", 0.0)),
     )

@@ -134,8 +134,10 @@ def _worst(options: DataQualityOptions, gauge: Gauge, view: View, name: str, ord
     known = view.reference.features.get(name) if view.reference else None
     column = view.rows.features[name]
     cells = Cells(column.take(order[-max(options.wide_rows, options.rows) :]), options.rows)
-    hard = [rules.gone(cells), rules.empty(cells, known), rules.wrong_type(cells, options)]
-    found = [_Found(f) for f in hard if f is not None]
+    hard = [rules.gone(cells), rules.empty(cells, known)]
+    if any(hard) and not rules.lasting(column, order, known, options.rows):
+        hard = []
+    found = [_Found(f) for f in (*hard, rules.wrong_type(cells, options)) if f is not None]
     if known is not None and known.rows:
         for rule, mask in rules.rates(cells.column, known, options):
             watched = subject(name, rule.name)
@@ -150,7 +152,12 @@ def _worst(options: DataQualityOptions, gauge: Gauge, view: View, name: str, ord
 def _schema(options: DataQualityOptions, view: View, order: Ints) -> _Found | None:
     """Columns that none of the newest rows has."""
     recent = order[-options.rows :]
-    absent = [n for n, c in view.rows.features.items() if bool((c.state[recent] == ABSENT).all())]
+    reference = view.reference.features if view.reference else {}
+    absent = [
+        n
+        for n, c in view.rows.features.items()
+        if bool((c.state[recent] == ABSENT).all()) and rules.lasting(c, order, reference.get(n), options.rows)
+    ]
     if not absent:
         return None
     share = len(absent) / len(view.spec.features)

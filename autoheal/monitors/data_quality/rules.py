@@ -8,6 +8,7 @@ is legitimately constant for months.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,11 +17,14 @@ import numpy as np
 from autoheal.domain.names import Severity
 from autoheal.monitors.data_quality.options import DataQualityOptions
 from autoheal.monitors.reference import FeatureReference, number_level
-from autoheal.monitors.rows import ABSENT, WRONG, Bools, Column
-from autoheal.stats.categorical import rate_ceiling
+from autoheal.monitors.rows import ABSENT, WRONG, Bools, Column, Ints
+from autoheal.stats.categorical import CERTAIN, OTHER, rate_ceiling
+from autoheal.stats.intervals import clopper_pearson_upper
 
 #: No rate is tested against less than this: one odd row in 200 is nobody's incident.
 LEAST_RATE = 0.005
+#: A gap is this many times as long as any in the reference.
+GAP = 3
 #: A stuck quantity repeats its value this many times as long as it ever did in the reference; levels longer.
 STUCK_QUANTITY, STUCK_LEVEL = 3, 5
 
@@ -95,6 +99,22 @@ def empty(cells: Cells, known: FeatureReference | None) -> Fault | None:
     )
 
 
+def lasting(column: Column, order: Ints, known: FeatureReference | None, rows: int) -> bool:
+    """Whether a column lacks values for longer than the reference ever did, and than chance explains; ``order`` are all
+    rows in the order of time."""
+    if known is None or not known.rows or known.missing <= 0.0:
+        return True
+    limit = max(_unlikely(known.missing, known.rows), GAP * known.gap, rows)
+    recent = order[-limit:]
+    return len(recent) == limit and not bool(column.usable[recent].any())
+
+
+def _unlikely(share: float, rows: float) -> int:
+    """How often in a row it cannot be chance that a thing happens which had this share of the reference's rows."""
+    most = clopper_pearson_upper(round(share * rows), rows)
+    return math.ceil(math.log(CERTAIN) / math.log(min(max(most, CERTAIN), 1.0 - CERTAIN)))
+
+
 def wrong_type(cells: Cells, options: DataQualityOptions) -> Fault | None:
     """Texts where numbers belong."""
     wrong = cells.column.state == WRONG
@@ -150,12 +170,13 @@ def stuck(column: Column, known: FeatureReference, rows: int) -> Fault | None:
     if known.run < 1 or known.distinct < 2:
         return None
     values = column.values[column.usable]
-    if len(values) < rows:
+    # Levels that are not told apart are not one value.
+    if len(values) < rows or (column.kind == "categorical" and column.levels[int(values[-1])] == OTHER):
         return None
     same = values == values[-1]
     length = len(values) if same.all() else int(np.argmin(same[::-1]))
     limit = max(rows, STUCK_QUANTITY * known.run) if known.bins else max(4 * rows, STUCK_LEVEL * known.run)
-    if length < limit:
+    if length < max(limit, _unlikely(known.top, known.rows * (1.0 - known.missing))):
         return None
     last = (
         column.levels[int(values[-1])][:40]
