@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from autoheal.api.actor import PeerProtocol
+from autoheal.api.address import loopback
 from autoheal.api.app import create_app
 from autoheal.api.hub import Hub
 from autoheal.errors import AutohealError
@@ -145,29 +145,24 @@ def _answers(path: Path) -> bool:
 
 def tcp_door(app: FastAPI, listen: str) -> Door:
     """A door at ``host:port`` (port 0: any free one), loopback only."""
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    if not _is_loopback(host) or not port.isdigit() or int(port) > 65535:
-        raise AutohealError(f"listen: {listen!r} is no loopback address with a port, like 127.0.0.1:9464")
+    try:
+        host, port = loopback(listen)
+    except ValueError as problem:
+        raise AutohealError(str(problem)) from problem
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle off only where the protocol is named; with it each answer takes 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, int(port)))
+        listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError as problem:
         listener.close()
-        raise AutohealError(f"cannot listen on {listen}: {problem.strerror}") from problem
+        raise AutohealError(
+            f"cannot listen on {listen}: {problem.strerror}; end what listens there, or choose another port for `listen`"
+        ) from problem
     shown = f"[{host}]" if ":" in host else host
     return Door(app, listener, f"{shown}:{listener.getsockname()[1]}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     for noisy in ("httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     loaded = settings.load(Path(args.config))
-    found = reload.load(loaded)
+    found = reload.load_all(loaded)
     for warning in found.warnings:
         logging.getLogger("autoheal").warning("%s", warning)
     asyncio.run(app.run(loaded, found.config))

@@ -210,15 +210,15 @@ def _rounds(daemon: Daemon) -> Rounds:
 
 
 async def _applied(daemon: Daemon, config: Config) -> None:
-    """A new configuration comes into force: tell the parts that keep a copy. Raises ConfigError, and has changed
-    nothing then, when the sources of the settings do not fit it."""
-    sources = parts.sources(daemon.settings, config.models)
+    """A new configuration comes into force: tell the parts that keep a copy. Sources are made anew when the former ones
+    have ended, since each begins where the state file says that its predecessor stopped."""
     daemon.config = config
     await daemon.telemetry.configure(config.models)
     daemon.executor.context = replace(daemon.executor.context, models=config.models)
-    daemon.feeds.put(sources)
-    for name, run in daemon.feeds.runs().items():
+    for name in daemon.feeds.runs():
         await daemon.supervisor.remove(name)
+    daemon.feeds.put(parts.sources(daemon.settings, config.models))
+    for name, run in daemon.feeds.runs().items():
         daemon.supervisor.add(name, run)
 
 

@@ -22,6 +22,7 @@ from autoheal.notifiers.contract import Notifier
 from autoheal.notifiers.log import LogNotifier
 from autoheal.notifiers.outbox import Outbox
 from autoheal.notifiers.webhook import WebhookNotifier
+from autoheal.policy.explain import problem
 from autoheal.sources.alertmanager import Alertmanager as AlertmanagerSource
 from autoheal.sources.alerts import Mapped
 from autoheal.sources.contract import Source
@@ -37,21 +38,23 @@ ONCALL = "oncall"
 
 
 def sources(settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> tuple[Source, ...]:
-    """The sources that the settings name. ConfigError for one whose model does not exist or whose map is no map."""
+    """The sources that the settings name. ConfigError for those whose model does not exist or whose map is no map."""
     made: list[Source] = []
+    problems: list[Problem] = []
     for part in settings.sources:
         try:
             made.append(_source(part, settings, models))
         except ValueError as error:
-            problem = Problem("daemon", 1, 1, f"source {part.name}: {error}", "")
-            raise ConfigError((problem,)) from error
+            problems.append(problem(settings.place(part.name), f"source {part.name}: {error}"))
+    if problems:
+        raise ConfigError(tuple(problems))
     return tuple(made)
 
 
 def _source(part: SourceSettings, settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]) -> Source:
-    """One of them; ValueError for a map that is none."""
+    """One of them; ValueError for what cannot be."""
     if isinstance(part, Scrape):
-        model_of(part.name, part.model, models)
+        model_of(part.model, models)
         return ScrapeSource(
             part.name,
             url=part.url,
@@ -66,7 +69,7 @@ def _source(part: SourceSettings, settings: DaemonSettings, models: Mapping[Mode
         return FilesSource(
             part.name,
             path=part.path,
-            spec=model_of(part.name, part.model, models),
+            spec=model_of(part.model, models),
             holds=part.holds,
             state_file=settings.state / f"source-{part.name}.json",
             every=part.every.total_seconds(),

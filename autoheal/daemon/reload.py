@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from autoheal.actions import known_actions
+from autoheal.daemon import parts
 from autoheal.daemon.settings import DaemonSettings
 from autoheal.domain.events import ConfigApplied, ConfigRefused, Event
 from autoheal.domain.specs import Config
@@ -34,14 +35,20 @@ def known(settings: DaemonSettings) -> Known:
 
 def load(settings: DaemonSettings) -> Loaded:
     """Read and check everything that the settings name; ConfigError with all problems."""
-    texts = read_paths((p for p in settings.config if p.exists()), shipped=settings.shipped)
+    texts = read_paths(settings.config, shipped=settings.shipped)
     return load_config(texts.sources, known(settings), defaults=texts.defaults, mode=settings.mode)
+
+
+def load_all(settings: DaemonSettings) -> Loaded:
+    """``load``, and that the sources of the settings fit these models."""
+    loaded = load(settings)
+    parts.sources(settings, loaded.config.models)
+    return loaded
 
 
 @dataclass(slots=True)
 class Configuration:
-    """``applied`` is called with each set that comes into force, before it is announced; it may refuse it by
-    ConfigError, as long as it has changed nothing by then."""
+    """``applied`` is called with each set that comes into force, before it is announced."""
 
     settings: DaemonSettings
     submit: Callable[[Event], Awaitable[int]]
@@ -50,11 +57,11 @@ class Configuration:
     async def apply(self, actor: str) -> Sequence[str]:
         """Take the configuration on disk into force; returns what stands against it, nothing when it was taken."""
         try:
-            config = (await asyncio.to_thread(load, self.settings)).config
-            await self.applied(config)
+            config = (await asyncio.to_thread(load_all, self.settings)).config
         except ConfigError as error:
             problems = tuple(str(p) for p in error.problems if p.severity == "error")
             await self.submit(ConfigRefused(problems, actor))
             return problems
+        await self.applied(config)
         await self.submit(ConfigApplied(config, actor))
         return ()

@@ -13,7 +13,6 @@ from autoheal.daemon.settings import DaemonSettings
 from autoheal.daemon.source_settings import Mqtt, Prometheus, Remote, Sql
 from autoheal.domain.names import ModelName
 from autoheal.domain.specs import ModelSpec
-from autoheal.errors import ConfigError, Problem
 from autoheal.sources.contract import Source
 from autoheal.sources.prometheus import Pace, Server
 from autoheal.sources.prometheus import Prometheus as PrometheusSource
@@ -26,13 +25,13 @@ from autoheal.sources.sql_database import Database
 def remote(
     part: Prometheus | Mqtt | Sql, settings: DaemonSettings, models: Mapping[ModelName, ModelSpec]
 ) -> Source:
-    """The source; ConfigError for a model that does not exist or a topic that is no template."""
+    """The source; ValueError for a model that does not exist or a topic that is no template."""
     if isinstance(part, Mqtt):
         return _mqtt(part, settings, models)
     if isinstance(part, Sql):
         return _sql(part, settings, models)
     if part.model is not None:
-        model_of(part.name, part.model, models)
+        model_of(part.model, models)
     return PrometheusSource(
         part.name,
         server=Server(part.url, credentials(part), tls_of(part)),
@@ -67,17 +66,14 @@ def _mqtt(part: Mqtt, settings: DaemonSettings, models: Mapping[ModelName, Model
         keepalive=int(part.keepalive.total_seconds()),
         window=part.in_flight,
     )
-    try:
-        kinds = (
-            ("predictions", "prediction"),
-            ("outcomes", "outcome"),
-            ("metrics", "metric"),
-            ("features", "features"),
-            ("records", None),
-        )
-        topics = [mqtt.Topic(t, kind) for name, kind in kinds if (t := getattr(part.topics, name))]  # type: ignore[arg-type]
-    except ValueError as error:
-        raise ConfigError((Problem("daemon", 1, 1, f"source {part.name}: {error}", ""),)) from error
+    kinds = (
+        ("predictions", "prediction"),
+        ("outcomes", "outcome"),
+        ("metrics", "metric"),
+        ("features", "features"),
+        ("records", None),
+    )
+    topics = [mqtt.Topic(t, kind) for name, kind in kinds if (t := getattr(part.topics, name))]  # type: ignore[arg-type]
     tasks = {name: spec.task for name, spec in models.items()}
     state_file = settings.state / f"source-{part.name}.json"
     return mqtt.Mqtt(
@@ -91,7 +87,7 @@ def _sql(part: Sql, settings: DaemonSettings, models: Mapping[ModelName, ModelSp
         part.name,
         database=database,
         query=Query(part.query, part.watermark, part.overlap.total_seconds(), part.rows),
-        spec=model_of(part.name, part.model, models),
+        spec=model_of(part.model, models),
         holds=part.holds,
         state_file=settings.state / f"source-{part.name}.json",
         every=part.every.total_seconds(),
@@ -107,13 +103,10 @@ def tls_of(part: Remote) -> Tls | None:
     return None if part.tls is None else Tls(part.tls.ca_file, part.tls.cert_file, part.tls.key_file)
 
 
-def model_of(source: str, model: str, models: Mapping[ModelName, ModelSpec]) -> ModelSpec:
-    """The model that a source is for; ConfigError when there is none."""
+def model_of(model: str, models: Mapping[ModelName, ModelSpec]) -> ModelSpec:
+    """The model that a source is for; ValueError when there is none."""
     found = models.get(ModelName(model))
     if found is None:
-        names = ", ".join(sorted(models)) or "none"
-        problem = Problem(
-            "daemon", 1, 1, f"source {source} is for a model {model!r} that does not exist", f"known: {names}"
-        )
-        raise ConfigError((problem,))
+        names = ", ".join(sorted(models)[:20]) or "none; is `config` the right folder?"
+        raise ValueError(f"the model {model!r} does not exist; known: {names}")
     return found

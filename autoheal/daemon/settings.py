@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from autoheal.api.address import loopback
 from autoheal.clock import Clock, ScaledClock, SystemClock
 from autoheal.daemon.source_settings import HttpPush, SourceSettings, Strict, absolute
 from autoheal.domain.durations import Duration, parse_duration
 from autoheal.domain.names import Mode
+from autoheal.domain.reason import Position
 from autoheal.errors import ConfigError, Problem
 from autoheal.policy.explain import check
-from autoheal.policy.yaml_source import read
-
-LOOPBACK = ("127.", "[::1]:", "localhost:")
+from autoheal.policy.yaml_source import Document, read
 
 
 class ClockSettings(Strict):
@@ -71,6 +71,7 @@ class LogSettings(Strict):
 
 
 NotifierSettings = Annotated[WebhookSettings | LogSettings, Field(discriminator="kind")]
+Parts = tuple[SourceSettings | PipelineSettings | NotifierSettings, ...]
 
 
 class HistorySettings(Strict):
@@ -123,23 +124,36 @@ class DaemonSettings(Strict):
     good_after: Duration = parse_duration("1h")
     beat: Duration = parse_duration("1s")
 
-    @model_validator(mode="after")
-    def _sound(self) -> DaemonSettings:
-        for kind, names in (
-            ("source", [s.name for s in self.sources]),
-            ("pipeline", [p.name for p in self.pipelines]),
-            ("notifier", [n.name for n in self.notifiers]),
-        ):
-            twice = sorted({n for n in names if names.count(n) > 1})
-            if twice:
-                raise ValueError(f"two {kind}s are called {', '.join(twice)}")
-        if sum(s.kind == "alertmanager" for s in self.sources) > 1:
-            raise ValueError("there is one door for Alertmanager, so one source of that kind")
-        if self.listen is not None and not self.listen.startswith(LOOPBACK):
+    #: Where each source stands in the file, for what is found out about it only beside the models.
+    _places: dict[str, Position] = PrivateAttr(default_factory=dict)
+
+    @field_validator("sources", "pipelines", "notifiers")
+    @classmethod
+    def _own_names(cls, parts: Parts, info: ValidationInfo) -> Parts:
+        names = [part.name for part in parts]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(
-                f"listen {self.listen!r}: only loopback is served without TLS, write 127.0.0.1:PORT"
+                f"two {info.field_name} are called {', '.join(twice)}: give each a name of its own"
             )
+        if sum(part.kind == "alertmanager" for part in parts) > 1:
+            raise ValueError("there is one door for Alertmanager, so one source of that kind")
+        return parts
+
+    @field_validator("listen")
+    @classmethod
+    def _loopback(cls, listen: str | None) -> str | None:
+        if listen is not None:
+            loopback(listen)
+        return listen
+
+    def placed(self, document: Document) -> DaemonSettings:
+        """These settings, once they know which file they are from."""
+        self._places = {s.name: document.at("sources", n) for n, s in enumerate(self.sources)}
         return self
+
+    def place(self, source: str) -> Position:
+        """Where the source of this name stands."""
+        return self._places.get(source, Position("the daemon's settings", 1, 1))
 
     def system_clock(self) -> Clock:
         """The clock that policies live by."""
@@ -163,7 +177,7 @@ def load(path: Path) -> DaemonSettings:
         raise ConfigError(
             found or (Problem(str(path), 1, 1, "the file is empty", "start with version: 1, kind: daemon"),)
         )
-    return _absolute(settings, path.resolve().parent)
+    return _absolute(settings.placed(document), path.resolve().parent)
 
 
 def _absolute(settings: DaemonSettings, base: Path) -> DaemonSettings:

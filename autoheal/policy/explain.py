@@ -26,9 +26,13 @@ _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "list_type": "a list",
+    "tuple_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
@@ -95,12 +99,23 @@ def _explain_one(document: Document, model: type[BaseModel], entry: dict[str, An
         return problem(document.key(*path), f'unknown key "{loc[-1]}"', did_you_mean(str(loc[-1]), known))
     if kind == "missing":
         return problem(document.at(*path[:-1]), f'the key "{loc[-1]}" is missing', _example(model, loc))
+    if kind in {"union_tag_not_found", "union_tag_invalid"}:
+        return _which_kind(document, path, context)
     if kind == "autoheal":
         return problem(document.at(*path), context["message"], context.get("hint", ""))
     if kind == "value_error":
         return problem(document.at(*path), str(context.get("error", entry["msg"])))
     message, hint = _sentence(kind, entry.get("input"), context, entry["msg"])
     return problem(document.at(*path), message, hint or (_example(model, loc) if kind == "too_short" else ""))
+
+
+def _which_kind(document: Document, path: Path, context: Mapping[str, Any]) -> Problem:
+    """One of several schema classes is meant, and the key that says which is absent or says none of them."""
+    key, words = context["discriminator"].strip("'"), _words(context.get("expected_tags", ""))
+    if "tag" not in context:
+        return problem(document.at(*path), f'the key "{key}" is missing', f"write {key}: and what it is")
+    said = f"{_show(context['tag'])} is not one of {', '.join(words)}"
+    return problem(document.at(*path, key), said, _near(context["tag"], words))
 
 
 def _sentence(kind: str, value: object, context: Mapping[str, Any], said: str) -> tuple[str, str]:
@@ -118,6 +133,8 @@ def _sentence(kind: str, value: object, context: Mapping[str, Any], said: str) -
         return f"{_show(value)} is too {'small' if least else 'large'}", (
             f"at {'least' if least else 'most'} {context.get('ge' if least else 'le')}"
         )
+    if kind == "greater_than":
+        return f"{_show(value)} is too small", f"more than {context.get('gt')}"
     return f"{_show(value)}: {said[:1].lower()}{said[1:]}", ""
 
 
@@ -146,13 +163,13 @@ def _show(value: object) -> str:
 def _type_hint(kind: str, value: object) -> str:
     if kind == "string_type" and isinstance(value, (int, float, bool)):
         return f'quote it: "{json.dumps(value)}"'
-    if kind == "list_type" and isinstance(value, Mapping):
+    if kind in ("list_type", "tuple_type") and isinstance(value, Mapping):
         return "begin each entry with a dash"
-    if kind in ("int_type", "float_type") and isinstance(value, str):
+    if kind in ("int_type", "float_type", "int_parsing", "float_parsing") and isinstance(value, str):
         if re.fullmatch(r"0\d+", value):
             return f"write it without the leading zero: {int(value)}"
         return "write it without quotes, in digits"
-    if kind == "list_type" and isinstance(value, str):
+    if kind in ("list_type", "tuple_type") and isinstance(value, str):
         return f"write [{value}]"
     return ""
 
@@ -192,8 +209,16 @@ def _step_into(annotation: Any, step: str | int) -> Any:
     if origin in (list, tuple):
         return inner[0]
     if origin in (Union, UnionType):
+        if tagged := next((one for one in inner if step in _tags(one)), None):
+            return tagged
         return next((below for one in inner if (below := _step_into(one, step)) is not one), annotation)
     return annotation
+
+
+def _tags(annotation: Any) -> tuple[object, ...]:
+    """The kinds that a member of a union of schema classes stands for."""
+    kind = getattr(annotation, "model_fields", {}).get("kind")
+    return get_args(kind.annotation) if kind else ()
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -156,4 +156,5 @@ def test_what_cannot_work_is_refused_before_anything_starts(tmp_path: Path, line
         parts.sources(settings(tmp_path, line), MODELS)
     text = str(refused.value)
     assert re.search(said, text), text
+    assert refused.value.problems[0].line >= 5, "the place of the source in the settings"
     assert "secret" not in text.replace("password_file", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -86,5 +87,32 @@ def test_a_source_that_is_away_and_those_that_are_not(tmp_path: Path) -> None:
         assert 'autoheal_source_refused_total{source="labels",reason="not_json"} 1' in page
         assert httpx.post(door, json=alert("resolved"), timeout=20).status_code == 200
         assert place.of_kind("finding_observed")[-1].finding.verdict in {"ok", "breach"}
+    finally:
+        place.close()
+
+
+@pytest.mark.timeout(90)
+def test_rows_that_come_while_the_configuration_is_read_again_come_once(tmp_path: Path) -> None:
+    """The new source begins where the former one ended, and not where it was when the new one was thought of."""
+    extra = (
+        "sources:\n"
+        f"  - {{name: log, kind: files, path: in/*.jsonl, model: {MODEL}, as: records, every: 1ms}}\n"
+    )
+    place = Place(tmp_path, extra=extra)
+    try:
+        (tmp_path / "in").mkdir()
+        place.start_daemon()
+        written = 0
+        with (tmp_path / "in" / "a.jsonl").open("a") as log, place.control() as control:
+            for turn in range(12):
+                asked = Thread(target=control.post, args=("/v1/reload",), kwargs={"headers": {"Idempotency-Key": f"k{turn}"}, "json": {}})  # fmt: skip
+                asked.start()
+                while asked.is_alive():
+                    log.write(f'{{"kind": "metric", "name": "x", "value": 1, "time": {1e9 + written}}}\n')
+                    log.flush()
+                    written += 1
+                    asked.join(0.001)
+        wait_for(lambda: health(place)["log"]["rows"] >= written, "rows are missing")
+        assert health(place)["log"]["rows"] == written
     finally:
         place.close()
