@@ -9,7 +9,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Literal
 
-from autoheal.cli.door import UsageError, add_socket, talk
+from autoheal.cli.door import add_socket, talk
+from autoheal.errors import DoorError
 
 if TYPE_CHECKING:
     from autoheal.client.connection import Connection
@@ -55,6 +56,7 @@ def question(world: World, name: str) -> Approval:
     if len(asked) == 1:
         return asked[0]
     still_open = ", ".join(a.id for a in world.approvals.values() if a.state == "open") or "none"
-    raise UsageError(
-        f"there is no approval {name!r}, and no incident of that id with one open question; open are: {still_open}"
+    raise DoorError(
+        f"there is no approval {name!r}, and no incident of that id with one open question; open are: {still_open}",
+        status=404,
     )

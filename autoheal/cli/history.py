@@ -9,8 +9,8 @@
 
 Reads the state folder of the settings, with or without a running daemon. Without --facts and --rows one record a bucket
 (a version, slice and stretch of time) and subject (a feature, `answers`, or `metric/NAME`); counts are JSON. Features
-marked sensitive give counts by cell only, nothing raw. Exit status 2 when there is nothing to read or the options cannot
-be used.
+marked sensitive give counts by cell only, nothing raw. Exit status 1 when there is nothing to read, 2 when the
+options cannot be used.
 """
 
 from __future__ import annotations
@@ -66,9 +66,11 @@ def run(args: argparse.Namespace) -> int:
 
     from autoheal.cli import tables
     from autoheal.cli.door import UsageError
+    from autoheal.cli.reference_csv import spec_of
     from autoheal.daemon import reload, settings
     from autoheal.domain.durations import parse_duration
     from autoheal.telemetry.facts import check_step
+    from autoheal.telemetry.schema import reader
     from autoheal.telemetry.values import from_unix, parse_time
 
     tables.check_name(args.out)
@@ -88,12 +90,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     loaded = settings.load(Path(args.config))
     models = reload.load(loaded).config.models
-    if unknown := sorted(set(args.models) - set(models)):
-        raise UsageError(f"no model is called {unknown[0]!r}")
+    chosen = {name: spec_of(models, name) for name in args.models or models}
     path = loaded.state / "telemetry.db"
-    if not path.exists():
-        raise UsageError(f"{path}: there is no telemetry")
-    chosen = {name: spec for name, spec in models.items() if not args.models or name in args.models}
+    reader(path).close()  # says what is wrong before a file is begun
     if step is not None:
         facts = _Asked(since, until, step, "*" if args.path is None else args.path)
         table = _facts(path, chosen, loaded.registry.path, facts)

@@ -112,8 +112,8 @@ def _of_lineage(
     from contextlib import closing
 
     from autoheal.actions.lineage import of_lineage
+    from autoheal.telemetry.schema import reader
     from autoheal.telemetry.served_reference import rows_served
-    from autoheal.telemetry.store import reader
     from autoheal.telemetry.values import to_unix
 
     def served(since: datetime, until: datetime) -> list[Mapping[str, Any]]:

@@ -38,17 +38,17 @@ def spec_of(models: Any, name: str) -> ModelSpec:
 
 
 def moment(text: str) -> datetime:
-    """An aware time as people write it; ActionRefused says what is wrong with it."""
+    """An aware time as people write it; UsageError says what is wrong with it."""
     from datetime import datetime
 
-    from autoheal.errors import ActionRefused
+    from autoheal.cli.door import UsageError
 
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ActionRefused(f"{text!r} is no time: write it like 2026-01-31T12:00:00Z") from error
+        raise UsageError(f"{text!r} is no time: write it like 2026-01-31T12:00:00Z") from error
     if found.tzinfo is None:
-        raise ActionRefused(f"{text!r} has no zone: end it with Z")
+        raise UsageError(f"{text!r} has no zone: end it with Z")
     return found
 
 

@@ -58,13 +58,14 @@ def run(args: argparse.Namespace) -> int:
         columns = AnswerColumns(args.label, args.prediction, args.score)
         reference = from_csv(spec, Path(args.reference), columns)
     registry, now = Registry.open(loaded.registry.path), SystemClock().now()
+    since = moment(args.since) if args.since else now
     with _as_folder(Path(args.artefact)) as folder:
         made = registry.register(
             spec.name, folder, NewVersion(version=args.version, role=args.role), at=now, reference=reference
         )
     print(f"{spec.name} {made.version} registered, sha256 {made.artefact_sha256[:12]}")
     if args.role == "model" and not args.no_champion:
-        registry.set_champion(spec.name, made.version, by="ci", at=moment(args.since) if args.since else now)
+        registry.set_champion(spec.name, made.version, by="ci", at=since)
         print(f"{made.version} is champion of {spec.name}")
     return 0
 

@@ -5,7 +5,7 @@
 
 Reads the state folder of the settings, with or without a running daemon. Prints a JSON object a line: with --ids the
 sampled ids of predictions whose features have not come yet; else one a version and feature that was compared, and then
-what became of the pipeline's records. Exit status 2 when there is nothing to read or the options cannot be used.
+what became of the pipeline's records. Exit status 1 when there is nothing to read, 2 when the options cannot be used.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
     import orjson
 
     from autoheal.cli.door import UsageError
+    from autoheal.cli.reference_csv import spec_of
     from autoheal.clock import SystemClock
     from autoheal.daemon import reload, settings
-    from autoheal.domain.names import ModelName
     from autoheal.telemetry.skew_report import SkewReport
     from autoheal.telemetry.values import from_unix, parse_time
 
@@ -62,13 +62,8 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(f"--until: {error}") from error
     loaded = settings.load(Path(args.config))
-    spec = reload.load(loaded).config.models.get(ModelName(args.model))
-    if spec is None:
-        raise UsageError(f"no model is called {args.model!r}")
-    path = loaded.state / "telemetry.db"
-    if not path.exists():
-        raise UsageError(f"{path}: there is no telemetry")
-    report = SkewReport(path)
+    spec = spec_of(reload.load(loaded).config.models, args.model)
+    report = SkewReport(loaded.state / "telemetry.db")
     try:
         what = _ids(report, spec, until - args.since, until, known=args.all) if args.ids else None
         for line in what or _compared(report, spec, until - args.since, until):

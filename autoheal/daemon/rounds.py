@@ -24,7 +24,7 @@ from autoheal.daemon.history import History
 from autoheal.daemon.news import finding_is_news
 from autoheal.daemon.watch import Watch
 from autoheal.domain.events import Event, FindingObserved
-from autoheal.domain.finding import Finding
+from autoheal.domain.finding import ITSELF, Finding
 from autoheal.domain.names import ModelName, Verdict, Version
 from autoheal.domain.specs import Config, ModelSpec, MonitorSpec
 from autoheal.domain.world import World
@@ -200,4 +200,4 @@ def _due(spec: MonitorSpec, beat: ModelBeat, now: datetime) -> bool:
 
 
 def _round(spec: ModelSpec, now: datetime, verdict: Verdict, detail: str) -> Finding:
-    return Finding(spec.name, "monitor", "round", now, verdict, detail=detail[:500])
+    return Finding(spec.name, ITSELF, "round", now, verdict, detail=detail[:500])

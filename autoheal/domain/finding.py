@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from autoheal.domain.names import AlarmKey, Severity, Target, Verdict, Version, alarm_key
+
+#: The subject under which a monitor speaks of itself, and the monitor under which a round does.
+ITSELF: Final = "monitor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Finding:
     @property
     def key(self) -> AlarmKey:
         return alarm_key(self.target, self.monitor, self.subject)
+
+    @property
+    def of_itself(self) -> bool:
+        """Whether it says how the monitoring does, and nothing about the model."""
+        return ITSELF in (self.monitor, self.subject)
 
     @property
     def path(self) -> str:

@@ -50,6 +50,6 @@ def _health(world: World, name: ModelName, firing: list[Alarm]) -> tuple[Health,
 def _without_alarms(world: World, name: ModelName) -> tuple[Health, str]:
     newest = world.findings.get(world.newest) if world.newest else None
     known = world.models[name].health is not Health.UNKNOWN
-    if known or (newest is not None and newest.target == name and newest.verdict == "ok"):
+    if known or (newest and newest.target == name and newest.verdict == "ok" and not newest.of_itself):
         return Health.HEALTHY, "no alarm"
     return Health.UNKNOWN, "nothing seen yet"

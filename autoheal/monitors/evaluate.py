@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from autoheal.domain.finding import Finding
+from autoheal.domain.finding import ITSELF, Finding
 from autoheal.domain.names import Verdict
 from autoheal.domain.specs import ModelSpec, MonitorSpec
 from autoheal.monitors.budget import Budget
@@ -23,8 +23,6 @@ from autoheal.monitors.registry import monitor
 from autoheal.monitors.view import View
 
 States = Mapping[str, object]
-#: The subject of a finding about a monitor itself.
-SELF = "monitor"
 
 
 def evaluate(
@@ -59,8 +57,8 @@ def _run(
         after, found = one.update(options, started, view, now)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; it becomes a finding that people see
         said = f"{type(error).__name__}: {str(error)[:300]}"
-        return state, (finding(view, part.kind, SELF, now, Verdict.ERROR, detail=said),)
-    return after, (*found, finding(view, part.kind, SELF, now, Verdict.OK))
+        return state, (finding(view, part.kind, ITSELF, now, Verdict.ERROR, detail=said),)
+    return after, (*found, finding(view, part.kind, ITSELF, now, Verdict.OK))
 
 
 def dump_states(states: States) -> dict[str, Any]:

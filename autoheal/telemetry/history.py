@@ -26,7 +26,7 @@ from autoheal.telemetry.ages import DAY
 from autoheal.telemetry.facts import Ever, check_step, facts_of, metric_facts, yardsticks
 from autoheal.telemetry.metric_sum import MetricSum, added
 from autoheal.telemetry.sample import sample
-from autoheal.telemetry.schema import connect
+from autoheal.telemetry.schema import reader
 from autoheal.telemetry.slices import secret
 from autoheal.telemetry.summaries_table import Bucket, Stored
 from autoheal.telemetry.summary import Answers, FeatureSummary, Summary, total
@@ -63,8 +63,7 @@ class History:
     """Summaries of telemetry.db, for any thread. ``path`` is read only."""
 
     def __init__(self, path: Path) -> None:
-        self._db = connect(path)
-        self._db.execute("PRAGMA query_only=ON")
+        self._db = reader(path)
         self._lock = threading.Lock()
 
     def close(self) -> None:

@@ -269,21 +269,41 @@ def class_seats(db: Database) -> None:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """A connection to the migrated file (0600, WAL, NORMAL); raises ``StoreError`` when it cannot be used."""
+    """A connection to the migrated file (0600, WAL, FULL); raises ``StoreError`` when it cannot be used."""
     try:
         path.touch(mode=0o600)
-        connection = connect(path)
+        connection = _connect(path)
         # Only a new file takes it; most of what is written are blobs of several pages.
         connection.execute("PRAGMA page_size=16384")
         connection.execute("PRAGMA journal_mode=WAL")
         migrations.apply(Database(connection))
         connection.commit()
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{path}: cannot be opened as telemetry: {error}") from error
+        raise _unusable(path, error) from error
     return connection
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def reader(path: Path) -> sqlite3.Connection:
+    """A connection that only looks, for any thread; ``StoreError`` where there is nothing to look at."""
+    if not path.exists():
+        raise StoreError(f"{path}: there is no telemetry; no daemon has run with this state folder")
+    try:
+        connection = _connect(path)
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("SELECT 1 FROM predictions LIMIT 1")
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    return connection
+
+
+def _unusable(path: Path, error: Exception) -> StoreError:
+    hint = ""
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        hint = "; move it away or restore a backup: without it no decision is lost, and monitors start over"
+    return StoreError(f"{path}: cannot be opened as telemetry: {error}{hint}")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     """A plain connection; transactions are begun and ended by hand."""
     connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY, isolation_level=None)
     connection.execute("PRAGMA synchronous=FULL")

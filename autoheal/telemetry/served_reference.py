@@ -23,7 +23,7 @@ from autoheal.errors import TelemetryError
 from autoheal.telemetry import chunks_table, predictions_table
 from autoheal.telemetry.predictions_table import StoredRow
 from autoheal.telemetry.reference import build_performance, build_reference
-from autoheal.telemetry.store import reader
+from autoheal.telemetry.schema import reader
 from autoheal.telemetry.values import to_unix
 
 #: Fewer rows say too little about a feature, fewer labels about performance; more rows change no bin any more.

@@ -34,9 +34,10 @@ from autoheal.telemetry.limits import Limits
 from autoheal.telemetry.maturity import Maturity, count_matured, maturity
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.refusal import Refusal
+from autoheal.telemetry.schema import reader
 from autoheal.telemetry.served_reference import rows_served
 from autoheal.telemetry.skew_report import SkewReport
-from autoheal.telemetry.store import Store, reader
+from autoheal.telemetry.store import Store
 from autoheal.telemetry.values import from_unix, to_unix
 
 

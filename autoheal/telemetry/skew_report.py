@@ -5,7 +5,6 @@ For ``autoheal skew`` and the API; works with or without a running daemon.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
@@ -18,7 +17,7 @@ from autoheal.domain.names import ModelName
 from autoheal.domain.past import FeatureSkew, SkewId, SkewRecords
 from autoheal.telemetry import chunks_table, joins_table, predictions_table, skew_table
 from autoheal.telemetry.same_features import MILLION, sampled
-from autoheal.telemetry.schema import connect
+from autoheal.telemetry.schema import reader
 from autoheal.telemetry.values import from_unix, to_unix
 
 
@@ -26,8 +25,7 @@ class SkewReport:
     """Opens telemetry.db; close it."""
 
     def __init__(self, path: Path) -> None:
-        self._db: sqlite3.Connection = connect(path)
-        self._db.execute("PRAGMA query_only=ON")
+        self._db = reader(path)
 
     def close(self) -> None:
         self._db.close()

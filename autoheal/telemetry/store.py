@@ -39,7 +39,7 @@ from autoheal.telemetry.packed import Packed, together
 from autoheal.telemetry.records import Record
 from autoheal.telemetry.reservoir import Reservoir
 from autoheal.telemetry.ring import Ring
-from autoheal.telemetry.schema import connect, open_database
+from autoheal.telemetry.schema import open_database
 from autoheal.telemetry.tidy import forget
 from autoheal.telemetry.values import to_unix
 from autoheal.telemetry.vocabulary import Wanted
@@ -313,10 +313,3 @@ def _filled(db: sqlite3.Connection, ring: Ring) -> Ring:
         if row.label is not None and row.labelled is not None:
             ring.label(row.seq, row.label, row.labelled)
     return ring
-
-
-def reader(path: Path) -> sqlite3.Connection:
-    """A connection for readers in other threads."""
-    connection = connect(path)
-    connection.execute("PRAGMA query_only=ON")
-    return connection

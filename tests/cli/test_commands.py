@@ -113,7 +113,7 @@ def test_answers(autoheal: Autoheal, next_door: Neighbour, command: str, state: 
     assert (approval.state, approval.note) == (state, "seen")
     assert approval.id in told.out
     unknown = autoheal(command, "A-99")
-    assert unknown.status == USAGE
+    assert unknown.status == NO
     assert "there is no approval" in unknown.err
 
 

@@ -88,3 +88,16 @@ async def test_history_shows_the_slices_that_were_asked_for(
     for pattern, names in (("region=*", {"region=n", "region=s"}), ("", {""}), ("age>45", {"age>45"})):
         assert cli.invoke([*asked, pattern]) == 0
         assert {row["slice"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))} == names
+
+
+def test_a_register_that_cannot_end_well_keeps_no_version(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    command = ["register", "shop", "v1", "--artefact", str(tmp_path / "model.bin"), "--config", str(config)]
+    assert cli.invoke([*command, "--since", "yesterday"]) == 2
+    assert "'yesterday' is no time" in capsys.readouterr().err
+    assert cli.invoke(command) == 0, "the same command, repaired, is no second version of that name"
+    window = ["--window", "2026-01-01T00:00Z..2026-01-02T00:00Z", "--config", str(config)]
+    assert cli.invoke(["reference", "shop", "v1", *window]) == 1
+    assert "there is no telemetry" in capsys.readouterr().err

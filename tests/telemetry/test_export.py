@@ -93,7 +93,6 @@ def test_facts(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("rest", "said"),
     [
-        (["boat"], "no model is called 'boat'"),
         (["--out", "x.xls"], ".parquet"),
         (["--since", "5"], "unit"),
         (["--until", "yesterday"], "ISO 8601"),
@@ -110,7 +109,19 @@ def test_what_cannot_be_used_is_said(
     assert said in capsys.readouterr().err
 
 
-def test_without_telemetry_it_makes_no_file(config: Path, tmp_path: Path) -> None:
+def test_without_telemetry_it_makes_no_file(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "state" / "telemetry.db").unlink()
-    assert run(config) == 2
+    assert run(config, "--out", str(tmp_path / "all.csv")) == 1
+    assert "there is no telemetry" in capsys.readouterr().err
+    assert not (tmp_path / "all.csv").exists()
     assert not (tmp_path / "state" / "telemetry.db").exists()
+
+
+def test_what_is_not_there_is_said(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "boat") == 1
+    assert "no model is called 'boat'; there are: " in capsys.readouterr().err
+    (tmp_path / "state" / "telemetry.db").write_bytes(b"no database at all" * 100)
+    assert run(config) == 1
+    assert "file is not a database; move it away" in capsys.readouterr().err

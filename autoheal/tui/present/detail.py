@@ -10,7 +10,7 @@ from autoheal.domain.names import IncidentState, RunState, StepState, Verdict
 from autoheal.domain.reason import Reason
 from autoheal.domain.records import Decision, Hypothesis, Incident, ModelState, Run
 from autoheal.tui.glyphs import INCIDENT, MODEL, VERDICT
-from autoheal.tui.present.fleet import OWN, worst
+from autoheal.tui.present.fleet import worst
 from autoheal.tui.present.line import Line, cut, line, wrapped
 from autoheal.tui.present.numbers import count, evidence, exact
 from autoheal.tui.present.standing import look_of, models_of
@@ -208,7 +208,7 @@ def _monitors(frame: Frame, state: ModelState) -> list[Line]:
 
 def _monitor(finding: Finding, findings: tuple[Finding, ...], name: str) -> Line:
     look = VERDICT[finding.verdict]
-    more = sum(f.monitor == name and f.subject != OWN for f in findings) - 1
+    more = sum(f.monitor == name and not f.of_itself for f in findings) - 1
     against = f", reference {exact(finding.reference)}" if finding.reference else ""
     value = f" {exact(finding.value)}{against}" if finding.value is not None else f" {look.word}"
     return line(

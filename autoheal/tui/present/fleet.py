@@ -22,8 +22,6 @@ from autoheal.tui.present.text import clean
 from autoheal.tui.present.times import ago
 from autoheal.tui.viewstate import Frame
 
-#: The subject under which a monitor speaks of itself: worth a word only when it does not work.
-OWN = "monitor"
 #: From this width on the long columns are shown.
 WIDE = 100
 _SEVERITY = {Severity.CRITICAL: "firing", Severity.WARNING: "pending", Severity.NONE: ""}
@@ -108,7 +106,7 @@ def _model(frame: Frame, state: ModelState) -> _Model:
 
 def worst(found: Sequence[Finding], monitor: str) -> Finding | None:
     """The finding of ``monitor`` to show: a breach before the rest, then the larger effect."""
-    mine = [f for f in found if f.monitor == monitor and (f.subject != OWN or f.verdict is not Verdict.OK)]
+    mine = [f for f in found if f.monitor == monitor and (not f.of_itself or f.verdict is not Verdict.OK)]
     if monitor == "performance":
         mine.sort(key=lambda f: (f.verdict is not Verdict.BREACH, -f.severity.rank, f.subject))
     else:

@@ -11,7 +11,7 @@ from autoheal.tui.glyphs import INCIDENT, MODEL, VERDICT
 from autoheal.tui.present.chart import chart_lines
 from autoheal.tui.present.columns import Column, layout, row
 from autoheal.tui.present.detail import MONITORS
-from autoheal.tui.present.fleet import OWN, worst
+from autoheal.tui.present.fleet import worst
 from autoheal.tui.present.history import history, spark
 from autoheal.tui.present.incidents import what
 from autoheal.tui.present.line import Line, Span, cut, line, rule
@@ -73,7 +73,7 @@ def _findings(frame: Frame, state: ModelState, width: int) -> list[Line]:
     found = frame.index.findings.get(state.name, ())
     if not found:
         return [rule(width, (1, "findings")), line((" no monitor has said anything yet", "dim"))]
-    found = tuple(f for f in found if f.subject != OWN or f.verdict is not Verdict.OK)
+    found = tuple(f for f in found if not f.of_itself or f.verdict is not Verdict.OK)
     order = {name: n for n, name in enumerate(MONITORS)}
     mine = sorted(
         found,
