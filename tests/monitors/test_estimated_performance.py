@@ -200,3 +200,23 @@ def test_a_jump_of_the_chances_at_the_threshold_is_no_drop(seed: int) -> None:
         assert found.verdict in {Verdict.OK, Verdict.NOT_YET}
     assert found.verdict is Verdict.OK
     assert found.value == pytest.approx(quality["performance"]["accuracy"]["value"], abs=0.03)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_f1_of_a_few_positives_is_anywhere_and_no_drop(seed: int) -> None:
+    """One row in a hundred is positive: a handful of expected errors moves F1 by its whole range."""
+    rng = np.random.default_rng(seed)
+    spec = spec_of(Task.CLASSIFICATION, {"estimated_performance": {}})
+
+    def rare(n: int) -> tuple[list[int], list[float], list[int]]:
+        truth = (rng.random(n) < 0.01).astype(int)
+        said = rng.random(n) < 0.005 + 0.6 * truth
+        return said.astype(int).tolist(), (rng.beta(1, 30, n) * 0.6 + 0.4 * truth).tolist(), truth.tolist()
+
+    said, scores, truth = rare(1_000)
+    quality = build_performance(Task.CLASSIFICATION, truth, said, scores)
+    feed = Feed(spec, load_reference(build_reference(spec.features, COLUMNS, quality)), step=60.0)
+    for _ in range(96):
+        said, scores, _ = rare(60)
+        feed.add(inputs(rng, 60), said, None, scores=scores)
+        assert [f.detail for f in feed.look().values() if f.verdict is Verdict.BREACH] == []

@@ -180,8 +180,11 @@ def _judge(
     limit = limit_of(metric, options.max_drop)
     effect, level = limit.effect(worse_by, base.value), state.gauge.level(LOSS)
     bad = bool(level) and effect >= limit.value * (LASTING if metric in state.since else 1.0)
+    # A few errors among few positives may put F1 anywhere.
+    bad = bad and worse_by > BAND * error
     severity = Severity.WARNING if bad else Severity.NONE
-    low, high = value - BAND * error, value + BAND * error
+    low, high = max(value - BAND * error, 0.0), value + BAND * error
+    high = high if metric == "mae" else min(high, 1.0)
     return {
         "verdict": verdict_of(severity),
         "severity": severity,
