@@ -23,11 +23,14 @@ class LockedError(OSError):
 
 
 def make_folder(path: Path) -> None:
-    """The folder with its parents, for our eyes only (0700); existing ones keep their mode."""
-    missing = [p for p in (path, *path.parents) if not p.exists()]
+    """The folder with its parents, for our eyes only (0700); existing ones keep their mode. OSError where it cannot be."""
+    missing = [p for p in (path, *path.parents) if not p.is_dir()]
     for folder in reversed(missing):
-        with contextlib.suppress(FileExistsError):
+        try:
             folder.mkdir(mode=0o700)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
         sync_folder(folder.parent)
 
 

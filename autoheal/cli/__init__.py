@@ -105,6 +105,9 @@ def _explained(name: str, problem: Exception) -> int | None:
     """Say what went wrong in one sentence; None when it is a defect of ours, which deserves its traceback."""
     from autoheal.errors import AutohealError, ConfigError, DoorError
 
+    if isinstance(problem, OSError) and problem.filename is not None:
+        sys.stderr.write(f"autoheal {name}: {problem.filename}: {problem.strerror}\n")
+        return NO
     if not isinstance(problem, AutohealError):
         return None
     if isinstance(problem, ConfigError):

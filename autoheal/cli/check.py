@@ -1,7 +1,7 @@
 """Check configuration files without a daemon: every problem with file, line, column and a hint.
 
-PATHS are files and folders of YAML; the policies and runbooks that come with autoheal are known besides, unless
---no-shipped. Exit status 0 when all is well (warnings are printed), 2 when anything is wrong.
+PATHS are files and folders of YAML; with the daemon's settings come the folders that they name. The policies and
+runbooks that come with autoheal are known besides, unless --no-shipped. Exit status 0 when all is well (warnings are printed), 2 when anything is wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from autoheal.daemon.settings import DaemonSettings
     from autoheal.domain.specs import Config
     from autoheal.errors import Problem
     from autoheal.policy.files import Texts
@@ -45,9 +48,15 @@ def run(args: argparse.Namespace) -> int:
     problems: tuple[Problem, ...] = ()
     texts: Texts | None = None
     try:
-        texts = read_paths(args.paths, shipped=not args.no_shipped)
+        paths, daemons = _with_folders(args.paths)
+        texts = read_paths(paths, shipped=not args.no_shipped)
         loaded = load_config(texts.sources, known, defaults=texts.defaults)
-        config, problems = loaded.config, loaded.warnings
+        problems = loaded.warnings
+        for daemon in daemons:
+            from autoheal.daemon import parts
+
+            parts.sources(daemon, loaded.config.models)
+        config = loaded.config
     except ConfigError as refused:
         problems = refused.problems
     if texts is not None:
@@ -85,6 +94,25 @@ def _test_problems(texts: Texts, known: Known) -> tuple[Problem, ...]:
     from autoheal.policy.yaml_source import read
 
     return tuple(p for file, text in texts.tests.items() for p in read_test(read(file, text), known)[1])
+
+
+def _with_folders(paths: list[str]) -> tuple[list[str | Path], list[DaemonSettings]]:
+    """The paths, the folders that daemons' settings among them name, and these settings; ConfigError where one cannot
+    be used."""
+    from pathlib import Path
+
+    from autoheal.policy.files import read_paths
+    from autoheal.policy.load import head
+    from autoheal.policy.yaml_source import read
+
+    given = read_paths(paths, shipped=False).sources
+    files = [file for file, text in given.items() if head(read(file, text))[0] == "daemon"]
+    if not files:
+        return [*paths], []
+    from autoheal.daemon.settings import load
+
+    daemons = [load(Path(file)) for file in files]
+    return [*paths, *(folder for daemon in daemons for folder in daemon.config)], daemons
 
 
 def _report(config: Config | None, problems: tuple[Problem, ...], tests: int) -> int:

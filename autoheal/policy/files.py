@@ -7,9 +7,11 @@ wherever they lie, so that reasons in the log read the same on every machine.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import autoheal
 from autoheal.errors import ConfigError, Problem
@@ -36,7 +38,7 @@ def read_paths(paths: Iterable[str | Path], *, shipped: bool = True) -> Texts:
     problems: list[Problem] = []
     seen: set[Path] = set()
     for given in paths:
-        for file in _files(Path(given), problems):
+        for file in _listed(Path(given), problems):
             if (real := file.resolve()) in seen:
                 continue
             seen.add(real)
@@ -70,6 +72,15 @@ def is_test(file: Path) -> bool:
     return file.name.endswith(tuple(f".test{suffix}" for suffix in SUFFIXES))
 
 
+def _listed(path: Path, problems: list[Problem]) -> list[Path]:
+    """The files of a path. A folder that is passed over in silence would take its models out of force."""
+    try:
+        return list(_files(path, problems))
+    except OSError as error:
+        problems.append(_problem(path, f"cannot be read: {error.strerror}", "let the daemon's user read it"))
+        return []
+
+
 def _files(path: Path, problems: list[Problem]) -> Iterator[Path]:
     if path.is_file():
         yield path
@@ -77,10 +88,16 @@ def _files(path: Path, problems: list[Problem]) -> Iterator[Path]:
     if not path.is_dir():
         problems.append(_problem(path, "there is no such file or folder", "look at the path"))
         return
-    for file in sorted(path.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.suffix in SUFFIXES and not hidden and file.is_file():
-            yield file
+
+    def refused(error: OSError) -> NoReturn:
+        raise error
+
+    found: list[Path] = []
+    for folder, below, names in os.walk(path, onerror=refused):
+        below[:] = [name for name in below if not name.startswith(".")]
+        found += [Path(folder, n) for n in names if n.endswith(SUFFIXES) and not n.startswith(".")]
+    # A link that leads nowhere is a file that cannot be read; a pipe is no file.
+    yield from (file for file in sorted(found) if file.is_file() or not file.exists())
 
 
 def _text(file: Path, problems: list[Problem]) -> str | None:

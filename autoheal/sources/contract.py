@@ -9,6 +9,7 @@ the data's own, or ``clock.now`` where the data has none.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from autoheal.domain.finding import Finding
 from autoheal.domain.names import Severity, Verdict, source_target
 from autoheal.telemetry import Batch, Counts, Record
 
+_LOG = logging.getLogger(__name__)
 #: Failures in a row after which a source is down (before that it just has no data), and beats between refreshes.
 DOWN_AFTER = 3
 REFRESH = 60
@@ -105,6 +107,16 @@ class Pulse:
         self._beats += 1
         if self._said == (verdict, detail if verdict is not Verdict.OK else "") and self._beats < REFRESH:
             return
+        if self._said is None or self._said[0] is not verdict:
+            level = logging.INFO if verdict is Verdict.OK else logging.WARNING
+            _LOG.log(
+                level,
+                "source %s/%s is %s: %s",
+                self.name,
+                self.subject,
+                verdict.value,
+                detail or "it answers",
+            )
         self._said, self._beats = (verdict, detail if verdict is not Verdict.OK else ""), 0
         breach = verdict is Verdict.BREACH
         await sink.report(

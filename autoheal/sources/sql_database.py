@@ -80,7 +80,12 @@ class Database:
         if self._engine is None or password != self._password:
             self.close()
             self._password = password
-            self._engine = self._made(sa, password)
+            try:
+                self._engine = self._made(sa, password)
+            except ImportError as error:
+                raise SqlError(
+                    f"the driver of {sa.make_url(self.url).drivername} is not installed: {error}"
+                ) from None
         return self._engine
 
     def _made(self, sa: Any, password: str | None) -> Any:

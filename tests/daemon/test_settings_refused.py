@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoheal.cli import USAGE, invoke
+from autoheal.cli import NO, OK, USAGE, invoke
 from autoheal.daemon.settings import load
 from autoheal.errors import ConfigError
 
@@ -50,6 +50,29 @@ def test_a_refusal_has_a_place_and_says_what_to_write(
     assert hint in problem.hint
 
 
+def test_check_reads_the_folders_that_the_settings_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "fraud.yaml").write_text(
+        "version: 1\nkind: model\nname: fraud\ntask: classification\nfeatures: {x: {type: numeric}}\n"
+    )
+    file = written(tmp_path, "sources:\n - {name: s, kind: scrape, url: 'http://h/m', model: fraud}")
+    assert invoke(["check", str(file)]) == OK, capsys.readouterr().err
+    assert capsys.readouterr().out.startswith("1 model, ")
+
+
+@pytest.mark.parametrize("name", ["state", "run"])
+def test_a_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / name).write_text("mine")
+    assert invoke(["run", "--config", str(written(tmp_path, ""))]) == NO
+    assert f"{tmp_path / name}: File exists" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "mine"
+
+
 def test_localhost_is_loopback(tmp_path: Path) -> None:
     assert load(written(tmp_path, "listen: localhost:9464")).listen == "localhost:9464"
 
@@ -62,10 +85,11 @@ def test_localhost_is_loopback(tmp_path: Path) -> None:
         ("config: [cnof]", "cnof:1:1: error: there is no such file or folder"),
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("command", [["run", "--config"], ["check"]])
 def test_what_does_not_fit_is_refused_before_anything_is_opened(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], text: str, said: str
 ) -> None:
     (tmp_path / "conf").mkdir()
-    assert invoke(["run", "--config", str(written(tmp_path, text))]) == USAGE
+    assert invoke([*command, str(written(tmp_path, text))]) == USAGE
     assert said in capsys.readouterr().err
     assert not (tmp_path / "state").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,3 +51,27 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, name: str, data: bytes, sai
 def test_a_path_that_leads_nowhere_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file or folder"):
         read_paths([tmp_path / "nowhere"])
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shut").mkdir()
+    looked = os.scandir
+
+    def scandir(folder: str) -> Any:
+        if str(folder).endswith("shut"):
+            raise PermissionError(13, "Permission denied", folder)
+        return looked(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+        read_paths([tmp_path], shipped=False)
+
+
+def test_a_link_that_leads_nowhere_is_told_and_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert read_paths([tmp_path], shipped=False).sources == {}
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere.yaml")
+    with pytest.raises(ConfigError, match=r"gone\.yaml:1:1: .*No such file"):
+        read_paths([tmp_path], shipped=False)

@@ -266,3 +266,9 @@ def test_times_of_databases_have_one_place() -> None:
         == place("2026-01-01")
     )
     assert place(aware + timedelta(seconds=1)) == place(aware) + 1
+
+
+def test_a_driver_that_is_not_installed_is_named() -> None:
+    database = Database("oracle://h/d")
+    with pytest.raises(AutohealError, match=r"driver of oracle.* is not installed: .*oracle"):
+        database.rows("SELECT 1 AS w", "w", None, 1)
