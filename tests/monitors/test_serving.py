@@ -130,17 +130,54 @@ def test_scraped_metrics_serve_where_rows_carry_nothing(build: Any) -> None:
     def sampled(*values: float) -> Series:
         return Series(feed.now - 15.0 * np.arange(len(values))[::-1], np.array(values))
 
-    feed.metrics = {"latency_p95_ms": sampled(9, 30, 31, 32), "error_rate": sampled(0.0, 0.02, 0.03, 0.02)}
+    feed.metrics = {"latency_p95_ms": sampled(*[9.0] * 20), "error_rate": sampled(*[0.0] * 20)}
+    assert {feed.look()[f"serving/{s}"].verdict for s in ("latency", "errors")} == {Verdict.OK}
+    feed.now += 600.0
+    slow, failing = [30.0 + i / 10 for i in range(40)], [0.04, 0.05] * 20
+    feed.metrics = {"latency_p95_ms": sampled(*slow), "error_rate": sampled(*failing)}
     found = feed.look()
-    assert (found["serving/latency"].verdict, found["serving/latency"].value) == (Verdict.BREACH, 31.0)
-    assert (found["serving/errors"].verdict, found["serving/errors"].severity) == (
-        Verdict.BREACH,
-        Severity.WARNING,
-    )
+    latency, errors = found["serving/latency"], found["serving/errors"]
+    assert (latency.verdict, latency.value, latency.level) == (Verdict.BREACH, 33.8, "act")
+    assert (errors.verdict, errors.severity, errors.level) == (Verdict.BREACH, Severity.CRITICAL, "act")
+    feed.now += 60.0
     feed.metrics = {"latency_p95_ms": sampled(30, 31, 9)}
     assert feed.look()["serving/latency"].verdict is Verdict.OK
     stale = feed.look(wait=300)["serving/latency"]
-    assert stale.verdict is Verdict.NOT_YET, "old samples say nothing"
+    assert stale.verdict is Verdict.NO_DATA, "old samples say nothing"
+
+
+def test_a_few_requests_a_minute_are_above_any_limit_now_and_then(build: Any) -> None:
+    """Two percent fail of 50 requests when one does; p95 of ten answers is the slowest of them."""
+    feed = build.feed("serving")
+    rng, minutes = build.rng, 7 * 1_440
+    time = feed.now + 60.0 * np.arange(minutes)
+    rates = rng.binomial(50, 0.004, minutes) / 50
+    slowest = (10.0 + 5.0 * rng.pareto(1.5, (minutes, 10))).max(axis=1)
+    feed.reference = replace(feed.reference, latency_p95_ms=float(np.median(slowest)))
+    three = lambda above: int((above[2:] & above[1:-1] & above[:-2]).sum())  # noqa: E731 - one line says it
+    assert min(three(rates > 0.01), three(slowest > 2.0 * np.median(slowest))) > 10
+    for end in range(60, minutes, 3):
+        part = slice(max(end - 200, 0), end)
+        feed.metrics = {
+            "error_rate": Series(time[part], rates[part]),
+            "latency_p95_ms": Series(time[part], slowest[part]),
+        }
+        feed.now = float(time[end - 1])
+        assert [
+            f.detail for f in feed.look().values() if f.verdict is Verdict.BREACH and "traffic" not in f.path
+        ] == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_many_requests_make_an_error_rate_sure_at_once(build: Any, known: bool) -> None:
+    feed = build.feed("serving")
+    time = feed.now + 15.0 * np.arange(43)
+    feed.metrics = {"error_rate": Series(time, np.array([0.002] * 40 + [0.03] * 3))}
+    if known:
+        feed.metrics["requests_per_s"] = Series(time, np.full(43, 40.0))
+    feed.now = float(time[-1])
+    found = feed.look()["serving/errors"]
+    assert found.verdict is (Verdict.BREACH if known else Verdict.OK)
 
 
 def test_traffic_that_drops_or_explodes(build: Any) -> None:

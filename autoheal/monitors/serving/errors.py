@@ -9,7 +9,7 @@ import numpy as np
 from autoheal.domain.names import Severity, Verdict
 from autoheal.monitors.contract import verdict_of
 from autoheal.monitors.gauge import Gauge
-from autoheal.monitors.serving.limits import ERRORS
+from autoheal.monitors.serving.limits import ERRORS, SAMPLED
 from autoheal.monitors.serving.options import ServingOptions
 from autoheal.monitors.serving.recent import recent, samples
 from autoheal.monitors.view import View
@@ -38,8 +38,11 @@ def judge(options: ServingOptions, gauge: Gauge, view: View, *, silent: bool) ->
             "n": len(places),
             "detail": f"{len(places)} of {options.min_rows} rows",
         }
-    bad = bool((scraped > options.errors_warning).all())
-    return _say(options, bad=bad, value=float(np.median(scraped)), n=len(scraped))
+    level = gauge.level(SAMPLED[ERRORS])
+    bad = bool(level) and bool((scraped > options.errors_warning).all())
+    said = _say(options, bad=bad, value=float(np.median(scraped)), n=len(scraped))
+    evidence = max(gauge.evidence(SAMPLED[ERRORS]), -700.0)
+    return said | {"level": level if said["verdict"] is Verdict.BREACH else "", "evidence": evidence}
 
 
 def _say(options: ServingOptions, *, bad: bool, value: float, n: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from autoheal.domain.names import Severity, Verdict
 from autoheal.monitors.contract import verdict_of
 from autoheal.monitors.gauge import Gauge
 from autoheal.monitors.rows import Floats
-from autoheal.monitors.serving.limits import LATENCY, SLOW_SHARE, latency_limit
+from autoheal.monitors.serving.limits import LATENCY, SAMPLED, SLOW_SHARE, latency_limit
 from autoheal.monitors.serving.options import ServingOptions
 from autoheal.monitors.serving.recent import recent, samples
 from autoheal.monitors.view import View
@@ -33,8 +33,13 @@ def judge(options: ServingOptions, gauge: Gauge, view: View, *, silent: bool) ->
         return _from_rows(options, gauge, view.rows.latency[places], view.rows.time[places], limit, usual)
     if scraped is not None:
         value = float(np.median(scraped))
-        slow = bool((scraped > limit).all())
-        return _say(options, slow=slow, value=value, limit=limit, usual=usual, n=len(scraped))
+        level = gauge.level(SAMPLED[LATENCY])
+        slow = bool(level) and bool((scraped > limit).all())
+        said = _say(options, slow=slow, value=value, limit=limit, usual=usual, n=len(scraped))
+        return said | {
+            "level": level if slow else "",
+            "evidence": max(gauge.evidence(SAMPLED[LATENCY]), -700.0),
+        }
     if silent and len(view.rows):
         return {"verdict": Verdict.NO_DATA, "detail": "no prediction and no latency metric"}
     return {
