@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from autoheal.actions.cleaning import Row
-from autoheal.domain.specs import ModelSpec
+from autoheal.domain.specs import NOTHING, ModelSpec
 from autoheal.errors import ActionRefused
 
 
@@ -84,14 +84,26 @@ def _with_time(row: dict[str, Any]) -> dict[str, Any]:
 def read_columns(spec: ModelSpec, path: Path) -> dict[str, list[Any]]:
     """The features of a CSV data set by column: numbers, or text, or None where a cell is empty."""
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows: list[Mapping[str, str]] = list(csv.DictReader(stream))
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows: list[Mapping[str, str | None]] = list(csv.DictReader(stream))
     except OSError as error:
         raise ActionRefused(f"the data that {spec.name} was trained on is gone: {error}") from error
-    return {f.name: [_cell(f.kind, row[f.name]) for row in rows] for f in spec.features}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ActionRefused(f"{path} is no CSV in UTF-8: {error}") from error
+    return {
+        f.name: numbers(path, f.name, [row[f.name] for row in rows])
+        if f.kind == "numeric"
+        else [row[f.name] or None for row in rows]
+        for f in spec.features
+    }
 
 
-def _cell(kind: str, text: str) -> Any:
-    if not text:
-        return None
-    return float(text) if kind == "numeric" else text
+def numbers(path: Path, column: str, cells: Sequence[str | None]) -> list[float | None]:
+    """A column of a CSV as numbers, None where there is none; ActionRefused names the row that is something else."""
+    found: list[float | None] = []
+    for row, cell in enumerate(cells, 1):
+        try:
+            found.append(None if (text := (cell or "").strip()) in NOTHING else float(text))
+        except ValueError:
+            raise ActionRefused(f"{path}, row {row} of column {column}: {cell!r} is no number") from None
+    return found

@@ -78,22 +78,26 @@ def _column_names(path: Path) -> list[str]:
     from autoheal.errors import ActionRefused
 
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             return next(csv.reader(stream), [])
     except OSError as error:
         raise ActionRefused(f"the reference {path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ActionRefused(f"{path} is no CSV in UTF-8: {error}") from error
 
 
 def _cells(path: Path, column: str, *, numbers: bool) -> list[Any]:
     import csv
 
+    from autoheal.actions import dataset
+    from autoheal.domain.specs import NOTHING
     from autoheal.errors import ActionRefused
 
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         cells = [row[column] for row in csv.DictReader(stream)]
-    if not numbers:
-        return cells
-    try:
-        return [float(cell) for cell in cells]
-    except ValueError as error:
-        raise ActionRefused(f"{path}, column {column}: {error}") from error
+    for row, cell in enumerate(cells, 1):
+        if (cell or "").strip() in NOTHING:
+            raise ActionRefused(
+                f"{path}, row {row} of column {column}: nothing is there; leave such rows out"
+            )
+    return dataset.numbers(path, column, cells) if numbers else cells

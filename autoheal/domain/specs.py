@@ -15,8 +15,8 @@ from autoheal.domain.names import Cause, Mode, ModelName, OnNoData, Severity, Ta
 from autoheal.domain.reason import NOWHERE, Position
 
 Scalar = str | int | float | bool | None
-#: A JSON value; nested values are typed loosely because pydantic checks them at the border.
-Json = Scalar | list[object] | dict[str, object]
+#: What stands in a table for a number, label or name that is not there. A category may be called so: `NA` is Namibia.
+NOTHING = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 
 
 @dataclass(frozen=True, slots=True)

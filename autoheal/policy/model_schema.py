@@ -22,9 +22,6 @@ from autoheal.policy.fields import Name, Part, refuse
 from autoheal.policy.slices_schema import SlicePart, slice_specs
 from autoheal.policy.yaml_source import Document, Path
 
-#: Options that every monitor has; the rest is the monitor's own.
-TIMING = ("every", "hold", "clear")
-
 
 class FeaturePart(Part):
     type: Literal["numeric", "categorical"] = Field(description="type: numeric or categorical")

@@ -2,7 +2,8 @@
 
 ``columns`` maps our names to the row's: id, time, version, prediction, score, latency_ms, label, error, by; features go
 by their own names unless mapped, or lie together in a column ``features``. A name with dots looks into nested objects.
-Everything in a CSV is text, so numeric features and numbers are read as such here; an empty cell is missing. Rows of
+Everything in a CSV is text, so numeric features and numbers are read as such here. The surprising part: a category is its
+text to the letter, as it is in a push and in a reference (`NA` is Namibia) and only the empty one is missing. Rows of
 kind ``records`` are records as they are pushed, of any kind.
 """
 
@@ -15,13 +16,11 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from autoheal.domain.names import Task
-from autoheal.domain.specs import ModelSpec
+from autoheal.domain.specs import NOTHING, ModelSpec
 from autoheal.sources.tally import Tally
 from autoheal.telemetry import Record, Refusal, parse_rows
 
 Kind = Literal["predictions", "outcomes", "features", "records"]
-#: Cells that stand for nothing.
-NOTHING = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 _ABSENT = object()
 
 
@@ -72,10 +71,10 @@ def record(row: Mapping[str, Any], kind: Kind, spec: ModelSpec, columns: Mapping
 def _features(row: Mapping[str, Any], spec: ModelSpec, columns: Mapping[str, str]) -> dict[str, Any]:
     together = _looked_up(row, columns.get("features", "features"))
     if isinstance(together, Mapping):
-        return {str(name): _plain(value) for name, value in together.items()}
+        return {str(name): _category(value) for name, value in together.items()}
     found = {f.name: (f, _looked_up(row, columns.get(f.name, f.name))) for f in spec.features}
     return {
-        name: _number(_plain(value)) if f.kind == "numeric" else _plain(value)
+        name: _number(_plain(value)) if f.kind == "numeric" else _category(value)
         for name, (f, value) in found.items()
         if value is not _ABSENT
     }
@@ -104,6 +103,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return value
+
+
+def _category(value: Any) -> Any:
+    return (value or None) if isinstance(value, str) else _plain(value)
 
 
 def _number(value: Any) -> Any:

@@ -1,9 +1,10 @@
-"""Slices through the command line: what ``autoheal register`` writes, and what ``autoheal history --slice`` shows."""
+"""What ``autoheal register`` takes and refuses, with its slices, and what ``autoheal history --slice`` shows of them."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import pytest
 
 from autoheal import cli
 from autoheal.actions.targets.registry import Registry
+from autoheal.cli.reference_csv import AnswerColumns, from_csv
 from autoheal.clock import VirtualClock
 from autoheal.domain.names import ModelName, Task
 from autoheal.domain.specs import FeatureSpec, ModelSpec, SliceSpec
+from autoheal.sources.rows import usable
+from autoheal.sources.tally import Tally
 from autoheal.telemetry import Prediction, Telemetry, load_reference
 
 MODEL = """\
@@ -101,3 +105,38 @@ def test_a_register_that_cannot_end_well_keeps_no_version(
     window = ["--window", "2026-01-01T00:00Z..2026-01-02T00:00Z", "--config", str(config)]
     assert cli.invoke(["reference", "shop", "v1", *window]) == 1
     assert "there is no telemetry" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"region,age,truth,said\nnorth,old,1,1\n", "row 1 of column age: 'old' is no number"),
+        (b"region,age,truth,said\nnorth,1,1,1\nnorth,1,,1\n", "row 2 of column truth: nothing is there"),
+        (b"region,age,truth,said\nn\xf6rd,1,1,1\n", "is no CSV in UTF-8"),
+    ],
+)
+def test_a_reference_that_cannot_be_read_says_where(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes, said: str
+) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    (tmp_path / "held.csv").write_bytes(data)
+    command = ["register", "shop", "v1", "--artefact", str(tmp_path / "model.bin"), "--config", str(config)]
+    told = [*command, "--reference", str(tmp_path / "held.csv"), "--label", "truth", "--prediction", "said"]
+    assert cli.invoke(told) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_category_of_a_file_is_what_it_is_in_the_reference(config: Path, tmp_path: Path) -> None:
+    """Namibia is ``NA``: a level in both, and no missing value in one of them."""
+    text = "\ufeffid,time,version,region,age,prediction\n"
+    text += "".join(
+        f"r{i},2026-01-01,v1,{'NA' if i % 2 else 'north'},{i % 9 or 'NA'},1\n" for i in range(300)
+    )
+    (tmp_path / "rows.csv").write_text(text)
+    reference = from_csv(SPEC, tmp_path / "rows.csv", AnswerColumns(None, None, None))
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    found = usable(rows, "predictions", SPEC, {}, Tally("rows"))
+    assert Counter(r.features["region"] for r in found) == {"NA": 150, "north": 150}  # type: ignore[union-attr]
+    assert sum(r.features["age"] is None for r in found) == 34  # type: ignore[union-attr]
+    assert reference["features"]["region"]["levels"] == {"NA": 150, "north": 150}
+    assert reference["features"]["age"]["missing"] == pytest.approx(34 / 300)
