@@ -455,3 +455,42 @@ def test_any_samples_in_any_order_have_a_stated_outcome(
     assert orjson.loads(orjson.dumps(dump_states(load_states(orjson.loads(written))))) == orjson.loads(
         written
     )
+
+
+ROUNDS: dict[str, Any] = {
+    "office hours": lambda rng, day, hour: rng.poisson(40) if day < 5 and 8 <= hour < 18 else 0,
+    "not on Fridays": lambda rng, day, hour: rng.poisson(20) if day != 4 else 0,
+    "a nightly batch": lambda rng, day, hour: 200 if hour == 2 else 0,
+    "quiet weekends": lambda rng, day, hour: rng.poisson(30 if day < 5 else 6),
+    "day and night": lambda rng, day, hour: rng.poisson(20 * (1 + 0.9 * np.sin(2 * np.pi * hour / 24))),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_silence_that_is_usual_at_such_a_time_is_no_absence(build: Any, name: str) -> None:
+    """The first night and the first weekend may be told, to nobody who acts; then only what is missing counts."""
+    feed, rng = build.feed("serving"), build.rng
+    feed.since = feed.now = MONDAY
+    feed.reference = None
+
+    def live(hours: int, *, away: bool = False) -> list[Any]:
+        told = []
+        for _ in range(hours):
+            start = feed.now - feed.now % 3600.0
+            day, hour = divmod(int(start - MONDAY) // 3600, 24)
+            feed.step = 0.0
+            for at in np.sort(rng.random(0 if away else ROUNDS[name](rng, day % 7, hour))) * 3600.0:
+                feed.now = start + at
+                feed.add([{"x": 1.0}], [1], None)
+            feed.now = start + 3600.0
+            told += [f for f in feed.look().values() if f.verdict is Verdict.BREACH]
+        return told
+
+    assert {(f.path, f.level, f.severity) for f in live(8 * 24)} <= {
+        ("serving/absent", "notify", Severity.WARNING)
+    }
+    assert [f.detail for f in live(20 * 24 + 10)] == []
+    first = live(24, away=True)[0]
+    assert (first.path, first.severity) == ("serving/absent", Severity.CRITICAL)
+    missed = 16.0 if name == "a nightly batch" else 0.0
+    assert missed < (first.at.timestamp() - MONDAY) / 3600.0 - 28 * 24 - 10 <= missed + 2.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoheal.monitors.rows import Floats
+from autoheal.monitors.rows import Bools, Floats
 from autoheal.stats import seasonal
 
 #: Hours kept of the table, of the residuals, residuals without which a rank says nothing, hours until a new habit.
@@ -56,6 +56,21 @@ class Habit:
     def days(self) -> float:
         """Hours of the table that are known, in days."""
         return sum(v != UNKNOWN for v in self.table) / 24.0
+
+    @property
+    def span(self) -> int:
+        """Hours since the oldest that is known."""
+        known = np.flatnonzero(np.array(self.table) != UNKNOWN)
+        if self.hour is None or not len(known):
+            return 0
+        return int(((_place(self.hour + self.shift) - known) % TABLE).max())
+
+    @property
+    def seen(self) -> Bools:
+        """Of each hour of the week, whether it ever had a value: (168,)."""
+        table = np.array(self.table or (UNKNOWN,) * seasonal.HOURS).reshape(-1, seasonal.HOURS)
+        seen: Bools = (table != UNKNOWN).any(axis=0)
+        return seen
 
     @property
     def ratio(self) -> float | None:

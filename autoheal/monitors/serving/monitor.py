@@ -42,7 +42,7 @@ class Serving:
         state = usual.learn(options, state, view)
         budget = replace(view.budget, share=view.budget.share / usual.PARTS)
         state = replace(state, limits=state.limits.learn(options, view, budget))
-        said: dict[str, Said] = {"absent": absent.judge(options, view)}
+        said: dict[str, Said] = {"absent": absent.judge(options, view, state.habits.get("traffic"))}
         said |= _metrics(options, state, view, fresh)
         state, objectives = _objectives(options, state, view, fresh)
         said |= objectives

@@ -16,7 +16,7 @@ from autoheal.monitors.contract import plain, verdict_of
 from autoheal.monitors.serving.options import ServingOptions
 from autoheal.monitors.view import View
 
-DAY = 86_400.0
+DAY, WEEK = 86_400.0, 7 * 86_400.0
 #: Earlier stretches that make a habit, and the rows that a usual one must have.
 STRETCHES = 7
 #: A thousand to one at a single look. Looks overlap, so this never goes beyond ``notify``; a habit may.
@@ -50,7 +50,11 @@ def judge(options: ServingOptions, view: View) -> dict[str, Any]:
     ratio = now / usual
     # Likelihood ratio of two Poisson laws, for how sure one may be.
     evidence = (now * np.log(ratio) if now else 0.0) - (now - usual)
-    odd = (ratio < options.traffic_low or ratio > options.traffic_high) and evidence >= EVIDENCE
+    odd = _odd(options, ratio) and evidence >= EVIDENCE
+    week = WEEK / span
+    if odd and week.is_integer() and week < len(counts):
+        # A Sunday is like the Sunday before, if there was one.
+        odd = _odd(options, now / max(int(counts[int(week)]), 1))
     severity = Severity.WARNING if odd else Severity.NONE
     return {
         "verdict": verdict_of(severity),
@@ -64,3 +68,7 @@ def judge(options: ServingOptions, view: View) -> dict[str, Any]:
         "first": end - span,
         "detail": f"{now} requests in {plain(span)}, usual are {usual:.0f}",
     }
+
+
+def _odd(options: ServingOptions, ratio: float) -> bool:
+    return ratio < options.traffic_low or ratio > options.traffic_high

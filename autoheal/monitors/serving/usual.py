@@ -85,6 +85,22 @@ def judge(options: ServingOptions, state: ServingState, view: View, name: str) -
     return _beside_habit(options, state, name, habit, habit.value, habit.ratio)
 
 
+def usual_of(options: ServingOptions, habit: Habit) -> Callable[[int], float | None]:
+    """The habit of any hour, looked up once an hour; a holiday has none."""
+    table = np.array(habit.table)
+    weeks = np.where(table == UNKNOWN, np.nan, table).reshape(-1, seasonal.HOURS)
+    known: dict[int, float | None] = {}
+
+    def usual(hour: int) -> float | None:
+        if hour not in known:
+            found = seasonal.usual_at(weeks, week_hour(hour + shift(options.zone, hour)))
+            free = day(options.zone, hour) in options.holidays
+            known[hour] = None if free or math.isnan(found) else found
+        return known[hour]
+
+    return usual
+
+
 def missing(state: ServingState, view: View, name: str) -> dict[str, Any]:
     """Why ``judge`` says nothing about one of the further metrics."""
     seen = observed(view, name)
@@ -144,28 +160,12 @@ def _ticks(
     before = state.ticks.get(name, Ticks())
     look = Look(
         sides=_sides(name),
-        usual=_usual_of(options, state.habits.get(name, Habit())),
+        usual=usual_of(options, state.habits.get(name, Habit())),
         least=USUAL_ROWS / TICK if seen.how == "rate" else 0.0,
         budget=budget,
     )
     after = ticked(before, stretches(seen, TICK, before.tick, PAST + RECENT), look)
     return state if after is before else replace(state, ticks={**state.ticks, name: after})
-
-
-def _usual_of(options: ServingOptions, habit: Habit) -> Callable[[int], float | None]:
-    """The habit of any hour, looked up once an hour; a holiday has none."""
-    table = np.array(habit.table)
-    weeks = np.where(table == UNKNOWN, np.nan, table).reshape(-1, seasonal.HOURS)
-    known: dict[int, float | None] = {}
-
-    def usual(hour: int) -> float | None:
-        if hour not in known:
-            found = seasonal.usual_at(weeks, week_hour(hour + shift(options.zone, hour)))
-            free = day(options.zone, hour) in options.holidays
-            known[hour] = None if free or math.isnan(found) else found
-        return known[hour]
-
-    return usual
 
 
 def _beside_habit(
