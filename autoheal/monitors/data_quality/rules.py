@@ -176,7 +176,7 @@ def stuck(column: Column, known: FeatureReference, rows: int) -> Fault | None:
     same = values == values[-1]
     length = len(values) if same.all() else int(np.argmin(same[::-1]))
     limit = max(rows, STUCK_QUANTITY * known.run) if known.bins else max(4 * rows, STUCK_LEVEL * known.run)
-    if length < max(limit, _unlikely(known.top, known.rows * (1.0 - known.missing))):
+    if length < limit or length < _unlikely(known.top, known.rows * (1.0 - known.missing)):
         return None
     last = (
         column.levels[int(values[-1])][:40]
