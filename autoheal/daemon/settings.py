@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from autoheal.api.address import loopback
 from autoheal.clock import Clock, ScaledClock, SystemClock
-from autoheal.daemon.source_settings import HttpPush, SourceSettings, Strict, absolute
+from autoheal.daemon.source_settings import HttpPush, Pause, SourceSettings, Strict, absolute
 from autoheal.domain.durations import Duration, parse_duration
 from autoheal.domain.names import Mode
 from autoheal.domain.reason import Position
@@ -122,7 +122,7 @@ class DaemonSettings(Strict):
     pipelines: tuple[PipelineSettings, ...] = ()
     notifiers: tuple[NotifierSettings, ...] = (LogSettings(name="log", kind="log"),)
     good_after: Duration = parse_duration("1h")
-    beat: Duration = parse_duration("1s")
+    beat: Pause = parse_duration("1s")
 
     #: Where each source stands in the file, for what is found out about it only beside the models.
     _places: dict[str, Position] = PrivateAttr(default_factory=dict)

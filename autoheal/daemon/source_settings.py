@@ -11,10 +11,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from autoheal.domain.durations import Duration, parse_duration
 
+
+def _some(span: timedelta) -> timedelta:
+    if span <= timedelta():
+        raise ValueError("write a duration that is longer than nothing, like 10s")
+    return span
+
+
+#: The pause between two rounds, or a time-out: without one a source takes the processor for itself, or never succeeds.
+Pause = Annotated[Duration, AfterValidator(_some)]
 #: A source's name is part of the name of its state file and of its target ``source:NAME``.
 Name = Annotated[str, Field(pattern=r"^\w[\w.:-]{0,99}$")]
 
@@ -40,7 +49,7 @@ class Files(Strict):
     model: str
     holds: Literal["predictions", "outcomes", "features", "records"] = Field(alias="as", default="outcomes")
     format: Literal["csv", "jsonl", "parquet"] | None = None
-    every: Duration = parse_duration("10s")
+    every: Pause = parse_duration("10s")
     columns: dict[str, str] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -88,8 +97,8 @@ class Scrape(Remote):
     kind: Literal["scrape"]
     model: str
     bearer_file: Path | None = None
-    every: Duration = parse_duration("15s")
-    timeout: Duration = parse_duration("5s")
+    every: Pause = parse_duration("15s")
+    timeout: Pause = parse_duration("5s")
     map: dict[str, str] = {}
 
     @model_validator(mode="after")
@@ -98,8 +107,6 @@ class Scrape(Remote):
             raise ValueError("url begins with http:// or https://")
         if self.bearer_file is not None and self.username:
             raise ValueError("write bearer_file or username, not both")
-        if min(self.every, self.timeout) <= timedelta():
-            raise ValueError("every and timeout are longer than nothing")
         return self
 
 
@@ -113,9 +120,9 @@ class Prometheus(Remote):
     map: dict[str, str] = Field(min_length=1)
     instant: tuple[str, ...] = ()
     bearer_file: Path | None = None
-    every: Duration = parse_duration("15s")
-    step: Duration = parse_duration("15s")
-    timeout: Duration = parse_duration("10s")
+    every: Pause = parse_duration("15s")
+    step: Pause = parse_duration("15s")
+    timeout: Pause = parse_duration("10s")
     backfill: Duration = parse_duration("6h")
     late: Duration = parse_duration("1m")
     stale: Duration = parse_duration("5m")
@@ -130,8 +137,6 @@ class Prometheus(Remote):
             raise ValueError("write bearer_file or username, not both")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError("url begins with http:// or https://")
-        if min(self.every, self.step, self.timeout) <= timedelta():
-            raise ValueError("every, step and timeout are longer than nothing")
         return self
 
 
@@ -183,9 +188,9 @@ class Sql(Strict):
     watermark: str = Field(min_length=1)
     holds: Literal["predictions", "outcomes", "features", "records"] = Field(alias="as", default="outcomes")
     columns: dict[str, str] = {}
-    every: Duration = parse_duration("30s")
+    every: Pause = parse_duration("30s")
     overlap: Duration = parse_duration("5m")
-    timeout: Duration = parse_duration("30s")
+    timeout: Pause = parse_duration("30s")
     rows: int = Field(default=5_000, ge=1, le=100_000)
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

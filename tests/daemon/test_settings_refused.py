@@ -24,6 +24,13 @@ def written(folder: Path, text: str) -> Path:
     [
         ("telemetry: {rows: many}", (3, 19), 'expected a whole number, found "many"', "in digits"),
         ("telemetry: {row_days: -3}", (3, 23), "-3 is too small", "more than 0"),
+        ("beat: 0s", (3, 7), "longer than nothing", ""),
+        (
+            "sources:\n - {name: f, kind: files, path: a, model: b, every: 0s}",
+            (4, 53),
+            "longer than nothing",
+            "",
+        ),
         ("sources: {name: a}", (3, 10), "expected a list, found a mapping", "dash"),
         ("shipped: maybe", (3, 10), "expected true or false", ""),
         ("listen: 0.0.0.0:9464", (3, 9), "only loopback", ""),
