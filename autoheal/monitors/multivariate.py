@@ -30,13 +30,16 @@ from autoheal.monitors.rows import Bools, Floats, Ints
 from autoheal.monitors.unread import Mark, unread
 from autoheal.monitors.view import View
 from autoheal.stats import multivariate, seasonal
+from autoheal.stats.design_effect import correlation_time
 
 Subject = Literal["means", "pairs"]
 SUBJECTS: tuple[Subject, ...] = ("means", "pairs")
 #: Healthy windows that are kept, those without which a rank says nothing, and those that wait to join them.
 HISTORY, LEAST_HISTORY, WAITING = 200, 20, 10
-#: A breach lasts while the effect is above this share of what began it.
+#: A breach lasts while the effect is above this share of what began it, and the newest windows, by the median of so many
+#: ranks, are not as usual: where rows resemble each other healthy windows are far from the mean too.
 LASTING = 0.75
+RECENT, USUAL = 3, 0.25
 #: Log evidence that never goes off: this monitor is not allowed to act.
 NEVER = np.full(len(seasonal.POWERS), -700.0)
 
@@ -53,7 +56,8 @@ class MultivariateOptions(MonitorOptions):
 
 @dataclass(frozen=True, slots=True)
 class MultivariateState:
-    """Of one version. ``healthy`` and ``waiting``: T2 and max |z| of live windows, oldest first."""
+    """Of one version. ``healthy`` and ``waiting``: T2 and max |z| of live windows, oldest first; ``recent``: the rank
+    p-values of the newest windows."""
 
     version: str = ""
     gauge: Gauge = field(default_factory=Gauge)
@@ -61,6 +65,7 @@ class MultivariateState:
     healthy: tuple[tuple[float, float], ...] = ()
     waiting: tuple[tuple[float, float], ...] = ()
     since: Mapping[str, float] = field(default_factory=dict)
+    recent: tuple[tuple[float, float], ...] = ()
 
 
 class Multivariate:
@@ -157,16 +162,32 @@ def _learn(
         history = _history(state, joint)
         gauge = state.gauge
         if len(history) >= LEAST_HISTORY:
-            gauge = gauge.step(_bets(values, history), window.days, view.budget)
+            means, pairs = (
+                seasonal.rank_p(float(v), past) for v, past in zip(values, history.T, strict=True)
+            )
+            gauge = gauge.step(_bets((means, pairs), _alike(state, joint)), window.days, view.budget)
+            state = replace(state, recent=(*state.recent, (means, pairs))[-RECENT:])
         state = replace(_grown(state, (float(values[0]), float(values[1])), gauge), gauge=gauge)
     return replace(state, mark=mark)
 
 
-def _bets(values: Floats, history: Floats) -> dict[str, Bets]:
-    return {
-        name: (seasonal.log_e_rank(seasonal.rank_p(float(values[i]), history[:, i])), NEVER)
-        for i, name in enumerate(SUBJECTS)
-    }
+def _bets(ranks: tuple[float, float], alike: Floats) -> dict[str, Bets]:
+    """By how many windows say as much as one: a power below 1 of an e-value is one (Jensen)."""
+    return {name: (seasonal.log_e_rank(ranks[i]) / alike[i], NEVER) for i, name in enumerate(SUBJECTS)}
+
+
+def _alike(state: MultivariateState, joint: Joint) -> Floats:
+    """How many neighbouring windows say as much as one of their own: a weekend, a promotion or a slow wave is many windows
+    of one kind. The training data's are every second window, so that there twice as many lie between."""
+    history = _history(state, joint)
+    known = max(len(history) - len(state.healthy), 0)
+    found = []
+    for i in range(len(SUBJECTS)):
+        past, live = (
+            correlation_time(part) if len(part) else 1.0 for part in (history[:known, i], history[known:, i])
+        )
+        found.append(max(2.0 * past - 1.0, live))
+    return np.array(found)
 
 
 def _grown(state: MultivariateState, values: tuple[float, float], gauge: Gauge) -> MultivariateState:
@@ -207,7 +228,9 @@ def _judge(
         value, limit, effect = shift.max_z, options.min_pair, abs(after - before)
         words = _pair_in_words(joint.features, i, j, before, after)
     level = state.gauge.level(name)
-    bad = bool(level) and effect >= limit * (LASTING if name in state.since else 1.0)
+    ranks = [ps[SUBJECTS.index(name)] for ps in state.recent]
+    odd = bool(ranks) and float(np.median(ranks)) <= USUAL
+    bad = bool(level) and odd and effect >= limit * (LASTING if name in state.since else 1.0)
     severity = Severity.WARNING if bad else Severity.NONE
     return {
         "verdict": verdict_of(severity),

@@ -16,6 +16,7 @@ do not fit, fewer than 8 blocks, empty blocks.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from autoheal.stats import inputs, psi
 
 LEAST_BLOCKS = 8
 ENOUGH_BLOCKS = 20
+LEAST_VALUES = 20  # of a series
 SURE = 3.0  # standard errors above 1 before rows count as dependent
 UPPER = 2.0  # standard errors added to an effect that counts
 
@@ -103,3 +105,24 @@ def _residuals(counts: Floats, min_expected: float) -> tuple[Floats, Floats]:
         away.append((c / rows - p) * np.sqrt(n_eff / np.where(p > 0, p, 1.0)))
         df = np.maximum(free, 1.0)
     return np.stack(away), df
+
+
+def correlation_time(values: ArrayLike) -> float:
+    """How many neighbours of a series in the order of time say as much as one of their own: at least 1.
+
+    The integrated autocorrelation time of the ranks, up to the first correlation that chance explains (Sokal 1997,
+    Monte Carlo methods in statistical mechanics, section 3).
+    """
+    series = inputs.vector("values", values)
+    n = series.size
+    if n < LEAST_VALUES:
+        return 1.0
+    _, place, ties = np.unique(series, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties + n) / 2.0)[place]
+    if not ranks.any():
+        return 1.0
+    power = np.abs(np.fft.rfft(ranks, 2 * n)) ** 2
+    lags = np.fft.irfft(power)[1 : n // 2] / float(ranks @ ranks)
+    chance = lags < 2.0 / math.sqrt(n)
+    end = int(np.argmax(chance)) if chance.any() else len(lags)
+    return 1.0 + 2.0 * float(lags[:end].sum())

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import lfilter
 
 from autoheal.domain.names import Task, Verdict
 from autoheal.domain.specs import FeatureSpec, ModelSpec, MonitorSpec
 from autoheal.monitors import dump_states, load_states
+from autoheal.monitors.multivariate import MultivariateOptions
 from autoheal.telemetry import build_reference, load_reference
 from tests.monitors.conftest import Feed
 
@@ -147,3 +149,32 @@ def test_constants(rng: np.random.Generator, value: float) -> None:
     feed = feed_of(rng)
     feed.add([dict.fromkeys([f"x{i}" for i in range(6)], value) | {"s": "a"}] * 300, [0.0] * 300, None)
     assert feed.look()["multivariate/monitor"].verdict is Verdict.OK
+
+
+def test_among_rows_that_resemble_each_other_a_breach_ends_with_its_cause() -> None:
+    """Slow waves: healthy windows are far from the training mean too, so the distance alone never ends it."""
+    rng = np.random.default_rng(8)
+
+    def waves(n: int, shift: float = 0.0) -> list[dict[str, Any]]:
+        x = lfilter([1.0], [1.0, -0.99], rng.normal(0, 0.14, (n + 500, 6)), axis=0)[500:] + shift
+        return [{f"x{i}": float(v) for i, v in enumerate(row)} | {"s": "a"} for row in x]
+
+    trained = waves(40_000)
+    columns = {f.name: [r[f.name] for r in trained] for f in FEATURES}
+    spec = ModelSpec("m", Task.REGRESSION, features=FEATURES, monitors=(MonitorSpec("multivariate"),))
+    feed = Feed(spec, load_reference(build_reference(FEATURES, columns)), step=60.0)
+
+    def lived(rows: list[dict[str, Any]]) -> list[Any]:
+        said = []
+        for start in range(0, len(rows), 200):
+            part = rows[start : start + 200]
+            feed.add(part, [0.0] * len(part), None)
+            said.append(feed.look()["multivariate/means"])
+        return said
+
+    lived(waves(4_000))
+    sick = lived(waves(6_000, shift=2.5))
+    assert sick[-1].verdict is Verdict.BREACH
+    well = lived(waves(6_000))
+    assert np.median([f.effect for f in well]) > MultivariateOptions().min_shift
+    assert [f.verdict for f in well[10:]] == [Verdict.OK] * 20

@@ -99,3 +99,20 @@ def test_unusable_input_is_refused(call):
 def test_constant_blocks_are_independent():
     got = de.estimate(np.tile(np.array([50.0, 50.0, 0.0]), (20, 2, 1)))
     assert (got.scale == 1.0).all()
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
+def test_neighbours_that_say_as_much_as_one_are_counted(phi: float) -> None:
+    """(1 + phi) / (1 - phi) of an autoregression; ranks say about the same."""
+    rng = np.random.default_rng(9)
+    found = [
+        de.correlation_time(lfilter([1.0], [1.0, -phi], rng.standard_normal(1_100))[100:]) for _ in range(40)
+    ]
+    assert np.mean(found) == pytest.approx((1 + phi) / (1 - phi), rel=0.15)
+    assert min(found) >= 1.0
+
+
+def test_a_series_that_is_too_short_or_never_changes_says_nothing_about_its_neighbours() -> None:
+    assert de.correlation_time(np.arange(de.LEAST_VALUES - 1)) == 1.0
+    assert de.correlation_time(np.ones(100)) == 1.0
+    assert de.correlation_time(np.arange(100)) > 10.0
