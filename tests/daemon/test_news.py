@@ -56,3 +56,12 @@ def test_the_same_is_repeated_once_a_day_and_slow_monitors_less_often() -> None:
 def test_while_an_alarm_lives_every_beat_is_news() -> None:
     alarm = Alarm(DRIFT.key, AlarmState.FIRING, T0, Severity.WARNING, T0)
     assert finding_is_news(replace(WORLD, alarms={DRIFT.key: alarm}), later(), BEAT)
+
+
+def test_what_moves_within_a_beat_or_is_of_the_same_moment_is_none() -> None:
+    """A monitor that is asked more often than its beat, or twice about one moment, adds nothing."""
+    assert not finding_is_news(WORLD, replace(DRIFT, at=T0 + BEAT / 2, value=0.1), BEAT)
+    alarm = Alarm(DRIFT.key, AlarmState.FIRING, T0, Severity.WARNING, T0)
+    firing = replace(WORLD, alarms={DRIFT.key: alarm})
+    assert not finding_is_news(firing, DRIFT, BEAT)
+    assert finding_is_news(firing, later(), BEAT)

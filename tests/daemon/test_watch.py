@@ -14,8 +14,20 @@ from autoheal.actions.targets.versions import NewVersion
 from autoheal.clock import VirtualClock
 from autoheal.daemon.watch import Watch
 from autoheal.domain.events import ChampionObserved, FactsObserved, ReferenceObserved
-from autoheal.domain.names import AlarmKey, IncidentId, IncidentState, ModelName, Severity, Target, Task
-from autoheal.domain.records import Facts, Incident
+from autoheal.domain.finding import Finding
+from autoheal.domain.names import (
+    AlarmKey,
+    Health,
+    IncidentId,
+    IncidentState,
+    ModelName,
+    Severity,
+    Target,
+    Task,
+    Verdict,
+    Version,
+)
+from autoheal.domain.records import Facts, Incident, ModelState
 from autoheal.domain.specs import Config, ModelSpec, MonitorSpec
 from autoheal.domain.world import World
 from autoheal.errors import ActionError
@@ -147,3 +159,22 @@ async def test_a_new_champion_has_its_labels_counted_at_once(house: House) -> No
     house.register("v2")
     house.registry.set_champion(NAME, "v2", by="ci", at=house.clock.now())
     assert (await house.facts()).matured_labels == 0
+
+
+async def test_a_new_champion_of_a_healthy_model_has_to_prove_itself(house: House) -> None:
+    """The model was healthy for long, under another version: that says nothing good about this one."""
+    well = ModelState(
+        NAME,
+        health=Health.HEALTHY,
+        health_since=house.clock.now() - timedelta(days=90),
+        champion=Version("v1"),
+    )
+    seen = Finding(
+        Target(NAME), "performance", "mae", house.clock.now(), Verdict.OK, n=500, version=Version("v1")
+    )
+    world = replace(WORLD, models={NAME: well}, findings={seen.key: seen})
+    for wait, good in ((timedelta(hours=23), None), (timedelta(hours=2), "v1")):
+        await house.clock.advance(wait)
+        await house.watch.glance([NAME])
+        await house.watch.look(world, SPEC)
+        assert house.registry.known_good(NAME, exclude="") == good

@@ -67,6 +67,7 @@ async def test_maturity_tells_share_and_watermark_of_each_version(
     clock.current = from_unix(make.start + 1_000 * 3600)
     await telemetry.ingest([make.prediction(i) for i in range(100)])
     await telemetry.ingest([make.prediction(i, by="fallback") for i in range(100, 110)])
+    await telemetry.ingest([make.prediction(i, prediction=None, error="timeout") for i in range(110, 120)])
     assert telemetry.maturity(make.bike.name, now=clock.now())[0].watermark is None
     await telemetry.ingest([make.outcome(i) for i in range(80) if i != 30])
     (v1,) = telemetry.maturity(make.bike.name, now=clock.now())
