@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from autoheal.clock import SystemClock, VirtualClock
 from autoheal.domain.names import ModelName, Task, Verdict, Version
 from autoheal.domain.specs import ModelSpec
+from autoheal.errors import StoreError
 from autoheal.net import AsyncClient, client
 from autoheal.sources.contract import Intake
 from autoheal.sources.http_push import LARGEST, HttpPush, telemetry_router
@@ -315,3 +316,16 @@ async def test_senders_that_fall_silent_are_away(
         finally:
             task.cancel()
             await asyncio.wait({task})
+
+
+async def test_a_disk_that_says_no_is_no_fault_of_the_sender(
+    serve: Callable[[FastAPI], Awaitable[str]], sink: Any
+) -> None:
+    app, refused = FastAPI(), Counter[str]()
+    app.include_router(telemetry_router(sink, lambda: {SPEC.name: SPEC.task}, refused))
+    async with client(base_url=await serve(app)) as http:
+        sink.refuse = StoreError("the disk is full")
+        said = await http.post("/v1/telemetry", json=[prediction(1)])
+        assert (said.status_code, said.headers["retry-after"], refused) == (503, "5", {"store": 1})
+        assert "the disk is full" in said.json()["error"]
+        assert (await http.post("/v1/telemetry", json=[prediction(1)])).status_code == 202
