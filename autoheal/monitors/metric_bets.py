@@ -52,7 +52,11 @@ def bets_of(view: View, loss: LossBaseline, metrics: Collection[Metric], toleran
 
     def all_of_them(answers: Answers) -> dict[str, Floats]:
         found = {ERROR: bets(view, answers, loss, tolerance)}
-        return found | {m: _OWN[m](answers, reference, tolerance) for m in own}
+        return found | {m: _OWN[m](answers, reference, tolerance) / alike(m) for m in own}
+
+    def alike(metric: Metric) -> float:
+        """Who gets wrong what neighbours get wrong is as unsure of it, at least."""
+        return max(loss.alike, reference.performance[metric].alike)
 
     return all_of_them
 

@@ -81,11 +81,13 @@ class FeatureReference:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A metric on held-out rows: ``sd`` is per row, so that ``sd / sqrt(n)`` is the uncertainty of ``value``."""
+    """A metric on held-out rows: ``sd`` is per row, so that ``sd / sqrt(n)`` is the uncertainty of ``value``; ``alike``: see
+    ``LossBaseline``, for metrics with a loss of their own."""
 
     value: float
     n: int
     sd: float
+    alike: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ ON_DEMAND: frozenset[Metric] = frozenset({"brier", "auc"})
 FALLING: frozenset[Metric] = frozenset({"accuracy", "f1", "auc"})
 #: A probability is taken as at least this when its logarithm is needed.
 SMALLEST = 1e-6
+#: Blocks without which their means say nothing, and standard errors above 1 before rows count as alike.
+LEAST_BLOCKS, SURE = 10, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Measured:
 def measure(metric: Metric, answers: Answers) -> Measured | None:
     """The metric on these rows, or None where it is undefined (no rows, no scores, no positive class anywhere)."""
     if metric in {"log_loss", "brier", "auc"}:
-        answers = _scored(answers)
+        answers = scored(answers)
     if len(answers) < 2:
         return None
     if metric == "auc":
@@ -107,11 +109,25 @@ def standard_error(rows: Floats) -> tuple[float, float]:
 
 
 def alike(rows: Floats) -> float:
-    """How many neighbouring rows say as much as one independent row, at least 1."""
-    if len(rows) < 2 or (spread := float(rows.var(ddof=1))) <= 0.0:
+    """How many neighbouring rows of a healthy time say as much as one independent row, at least 1.
+
+    The largest of what neighbouring blocks show, and blocks of any longer size: nights and weekends are longer than
+    neighbours, and what was healthy in the training data is no news.
+    """
+    n = len(rows)
+    if n < 2 or (spread := float(rows.var(ddof=1))) <= 0.0:
         return 1.0
     error, _ = standard_error(rows)
-    return max(error**2 * len(rows) / spread, 1.0)
+    found = max(error**2 * n / spread, 1.0)
+    size = max(math.isqrt(n), 1)
+    while (blocks := n // size) >= LEAST_BLOCKS:
+        means = rows[n - blocks * size :].reshape(blocks, size).mean(axis=1)
+        effect = float(means.var(ddof=1)) * size / spread
+        # Of a few blocks chance alone may show as much.
+        if effect > 1.0 + SURE * math.sqrt(2.0 / (blocks - 1)):
+            found = max(found, effect)
+        size *= 2
+    return found
 
 
 def _measured(value: float, influence: Floats) -> Measured:
@@ -119,7 +135,8 @@ def _measured(value: float, influence: Floats) -> Measured:
     return Measured(value, len(influence), error, freedom)
 
 
-def _scored(answers: Answers) -> Answers:
+def scored(answers: Answers) -> Answers:
+    """Those with a score of the positive class."""
     keep: Bools = ~np.isnan(answers.score)
     if answers.positive < 0 or not keep.any():
         return Answers(*(np.empty(0),) * 3)

@@ -24,7 +24,7 @@ from autoheal.domain.names import ModelName, Task, Version
 from autoheal.domain.specs import FeatureSpec, SliceSpec
 from autoheal.errors import TelemetryError
 from autoheal.monitors.reference import Reference
-from autoheal.monitors.scores import METRICS, Answers, alike, losses, measure
+from autoheal.monitors.scores import METRICS, Answers, Metric, alike, losses, measure, scored
 from autoheal.telemetry.reference_columns import as_numbers, build_column, cells_of, load_column
 from autoheal.telemetry.reference_parts import build_joint, build_output, load_joint, load_output
 from autoheal.telemetry.slice_reference import (
@@ -99,6 +99,7 @@ def build_performance(
     made = {
         "performance": {
             metric: {"value": m.value, "n": m.n, "sd": m.error * math.sqrt(m.n)}
+            | _resembling(metric, answers)
             for metric, m in measured.items()
             if m
         },
@@ -110,6 +111,13 @@ def build_performance(
     if slices and columns:
         made["slices"] = judged_slices(slices, columns, lambda rows: _part(task, answers, rows))
     return made
+
+
+def _resembling(metric: Metric, answers: Answers) -> dict[str, float]:
+    """How alike neighbours are in a loss that is not the error."""
+    if metric not in {"log_loss", "brier"}:
+        return {}
+    return {"alike": alike(losses(metric, scored(answers)))}
 
 
 def _part(task: Task, answers: Answers, rows: NDArray[np.int64]) -> dict[str, Any]:

@@ -87,7 +87,10 @@ def load_slices(
 
 
 def load_performance(raw: Mapping[str, Any]) -> dict[str, Baseline]:
-    return {name: Baseline(float(b["value"]), int(b["n"]), float(b["sd"])) for name, b in raw.items()}
+    return {
+        name: Baseline(float(b["value"]), int(b["n"]), float(b["sd"]), float(b.get("alike", 1.0)))
+        for name, b in raw.items()
+    }
 
 
 def load_loss(raw: Mapping[str, Any]) -> LossBaseline:

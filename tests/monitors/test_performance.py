@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from autoheal.domain.names import Severity, Task, Verdict
+from autoheal.telemetry import build_performance, build_reference, load_reference
+from tests.monitors.conftest import Feed, inputs, spec_of
 
 TASKS = [Task.CLASSIFICATION, Task.REGRESSION]
 MAIN = {Task.CLASSIFICATION: "performance/accuracy", Task.REGRESSION: "performance/mae"}
@@ -212,3 +214,51 @@ def test_the_auc_is_the_share_of_pairs_in_order(build: Any) -> None:
     pairs = (high[:, None] > low).mean() + 0.5 * (high[:, None] == low).mean()
     assert seen is not None
     assert seen.value == pytest.approx(pairs)
+
+
+def nights(rng: np.random.Generator, time: Any, worse: float) -> Any:
+    wrong = rng.random(len(time)) < worse * (0.05 + 0.1 * (np.sin(2 * np.pi * time / 86_400) > 0.3))
+    truth = rng.integers(0, 2, len(time))
+    return np.where(wrong, 1 - truth, truth), truth, None
+
+
+def weekends(rng: np.random.Generator, time: Any, worse: float) -> Any:
+    said = rng.normal(0, 3, len(time))
+    spread = worse * np.where((time // 86_400) % 7 < 5, 1.0, 2.0)
+    return said, said + rng.normal(0, 1, len(time)) * spread, None
+
+
+def hard_hours(rng: np.random.Generator, time: Any, worse: float) -> Any:
+    """By day hardly anybody can tell; log loss has neighbours of its own."""
+    chance = np.clip(0.3 + 0.25 * np.sin(2 * np.pi * time / 86_400), 0.02, 0.98)
+    truth = (rng.random(len(time)) < chance).astype(int)
+    score = np.clip(chance + rng.normal(0, 0.1, len(time)) + (worse - 1.0) * (0.5 - truth), 0.01, 0.99)
+    return (score > 0.5).astype(int), truth, score
+
+
+@pytest.mark.parametrize("life", [nights, weekends, hard_hours])
+def test_what_is_worse_each_night_or_weekend_was_so_in_training(life: Any) -> None:
+    """A window of eight hours at a row a minute; the held-out rows are a week. Twice as bad is seen all the same."""
+    rng, week = np.random.default_rng(5), np.arange(7 * 1_440) * 60.0
+    task = Task.REGRESSION if life is weekends else Task.CLASSIFICATION
+    said, truth, scores = life(rng, week, 1.0)
+    judged = build_performance(
+        task, truth.tolist(), said.tolist(), None if scores is None else scores.tolist()
+    )
+    spec = spec_of(task, {"performance": {}, "concept_drift": {}})
+    columns = {"x": [1.0, 2.0], "y": [1.0, 2.0], "s": ["a", "b"]}
+    feed = Feed(spec, load_reference(build_reference(spec.features, columns, judged)), step=60.0)
+    feed.now = float(np.ceil(feed.now / (7 * 86_400.0)) * 7 * 86_400.0)
+    feed.since = feed.now
+
+    def lived(hours: int, worse: float) -> list[Any]:
+        found = []
+        for _ in range(hours):
+            said, truth, scores = life(rng, feed.now + feed.step * np.arange(1, 61), worse)
+            told = None if scores is None else scores.tolist()
+            feed.add(inputs(rng, 60), said.tolist(), truth.tolist(), scores=told)
+            found += [f for f in feed.look().values() if f.verdict is Verdict.BREACH]
+        return found
+
+    assert [f.detail for f in lived(10 * 24, 1.0)] == []
+    assert lived(7 * 24, 2.2)
