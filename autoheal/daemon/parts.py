@@ -1,6 +1,7 @@
 """Makes the daemon's parts from its settings: sources, notifiers, pipelines, the context that actions work in.
 
-Only wiring: no decision, no loop. A part whose settings cannot work raises here, at the start, with its name.
+Only wiring: no decision, no loop, and no touch of the world, so that ``reload`` can make sources only to see whether
+they fit. A part whose settings cannot work raises here, with its place.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from autoheal.api.address import loopback
 from autoheal.clock import Clock, ScaledClock, SystemClock
-from autoheal.daemon.source_settings import HttpPush, Pause, SourceSettings, Strict, absolute
+from autoheal.daemon.source_settings import HttpPush, HttpUrl, Pause, SourceSettings, Strict, absolute
 from autoheal.domain.durations import Duration, parse_duration
 from autoheal.domain.names import Mode
 from autoheal.domain.reason import Position
@@ -43,8 +43,8 @@ class RegistrySettings(Strict):
 
 
 class GatewaySettings(Strict):
-    url: str = Field(description='write url: "http://127.0.0.1:9480"')
-    timeout: Duration = parse_duration("5s")
+    url: HttpUrl = Field(description='write url: "http://127.0.0.1:9480"')
+    timeout: Pause = parse_duration("5s")
 
 
 class PipelineSettings(Strict):
@@ -54,15 +54,15 @@ class PipelineSettings(Strict):
     kind: Literal["command"] = "command"
     argv: tuple[str, ...] = Field(min_length=1)
     cwd: Path = Path()
-    deadline: Duration = parse_duration("30m")
+    deadline: Pause = parse_duration("30m")
     env: dict[str, str] = Field(default_factory=dict)
 
 
 class WebhookSettings(Strict):
     name: str
     kind: Literal["webhook"]
-    url: str
-    timeout: Duration = parse_duration("5s")
+    url: HttpUrl
+    timeout: Pause = parse_duration("5s")
 
 
 class LogSettings(Strict):

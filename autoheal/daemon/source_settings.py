@@ -24,6 +24,16 @@ def _some(span: timedelta) -> timedelta:
 
 #: The pause between two rounds, or a time-out: without one a source takes the processor for itself, or never succeeds.
 Pause = Annotated[Duration, AfterValidator(_some)]
+
+
+def _http(url: str) -> str:
+    if not (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+        raise ValueError("write a url that begins with http:// or https://, like http://127.0.0.1:9480")
+    return url
+
+
+#: Where somebody is called only when something is wrong: a slip has to show before.
+HttpUrl = Annotated[str, AfterValidator(_http)]
 #: A source's name is part of the name of its state file and of its target ``source:NAME``.
 Name = Annotated[str, Field(pattern=r"^\w[\w.:-]{0,99}$")]
 

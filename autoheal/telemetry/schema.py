@@ -1,4 +1,4 @@
-"""The tables of telemetry.db and their numbered migrations. Called by ``store`` when it opens the file.
+"""The tables of telemetry.db and their numbered migrations. And the two ways into the file: the store's, and a reader's.
 
 Monitors start over as not_yet when it is deleted. A commit is on the disk (synchronous=FULL), because senders are told
 that what was acknowledged need not be sent again, and that has to hold over a power cut too.

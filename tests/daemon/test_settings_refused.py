@@ -24,6 +24,9 @@ def written(folder: Path, text: str) -> Path:
     [
         ("telemetry: {rows: many}", (3, 19), 'expected a whole number, found "many"', "in digits"),
         ("telemetry: {row_days: -3}", (3, 23), "-3 is too small", "more than 0"),
+        ("gateway: {url: 127.0.0.1:9480}", (3, 16), "begins with http://", ""),
+        ("notifiers:\n - {name: w, kind: webhook, url: 'http:/x'}", (4, 34), "begins with http://", ""),
+        ("pipelines:\n - {name: t, argv: [x], deadline: 0s}", (4, 35), "longer than nothing", ""),
         ("beat: 0s", (3, 7), "longer than nothing", ""),
         (
             "sources:\n - {name: f, kind: files, path: a, model: b, every: 0s}",
