@@ -24,6 +24,7 @@ M = TypeVar("M", bound=BaseModel)
 
 _EXPECTED = {
     "string_type": "text",
+    "path_type": "text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
