@@ -137,18 +137,18 @@ class Story:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """The first signal ends the play, the next one everything."""
+        """The first signal ends the play, the next one everything, and so does a terminal that went away."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
 
-        def on_signal() -> None:
-            if self._stop.is_set() and task is not None:
+        def on_signal(number: signal.Signals) -> None:
+            if task is not None and (self._stop.is_set() or number is signal.SIGHUP):
                 task.cancel()
             self._stop.set()
 
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         for number in numbers:
-            loop.add_signal_handler(number, on_signal)
+            loop.add_signal_handler(number, on_signal, number)
         try:
             yield
         finally:
