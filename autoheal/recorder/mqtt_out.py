@@ -23,6 +23,8 @@ from autoheal.recorder.sender import Answer
 
 #: Bytes of one message, well below what the daemon reads.
 MESSAGE = 512 * 1024
+#: The daemon reads no longer message, and the broker hides its refusal from us.
+LONGEST = 1024 * 1024
 REFUSED = 128
 
 
@@ -52,6 +54,9 @@ class MqttOut:
 
     def send(self, key: str, lines: Sequence[Line], timeout: float) -> Answer:  # noqa: ARG002 - MQTT has no keys
         """Deliver a batch; see ``sender.Out``."""
+        for row, (_, line) in enumerate(lines):
+            if len(line) > LONGEST:
+                return Answer("refused", f"a record of {len(line)} bytes, {LONGEST} fit a message", row=row)
         end = ticks() + timeout
         try:
             client = self._client or self._connected(end)

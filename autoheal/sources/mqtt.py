@@ -104,41 +104,47 @@ class Mqtt:
         self.lost_sessions = 0
         self._state_file = state_file
         self._connected_before = False
+        self._unsaid = ""
 
     async def run(self, sink: Sink, clock: Clock) -> None:
         """Receive until cancelled; connect again for ever."""
-        pulse, pause = Pulse(self.name), self.first_pause
+        pulse, pause, short = Pulse(self.name), self.first_pause, 0
         filters = [topic.filter(self.share) for topic in self.topics]
         while True:
             started = clock.monotonic()
             try:
-                async with connected(self.broker, filters, self._overflow) as link:
-                    await pulse.up(sink, clock.now(), await asyncio.to_thread(self._joined, link))
+                async with connected(self.broker, self._overflow) as link:
+                    # First: the session begins with the connection, and is there the next time, whatever fails now.
+                    await asyncio.to_thread(self._joined, link)
+                    await link.subscribe(filters)
+                    await pulse.up(sink, clock.now(), self._unsaid)
+                    self._unsaid = ""
                     await self._receive(link, sink, clock, pulse)
             except (AutohealError, OSError) as error:
+                if clock.monotonic() - started >= SETTLED:
+                    pause, short = self.first_pause, 0
+                # One that connects and is thrown out, again and again, is away although each connection was "up".
+                pulse.failures = max(pulse.failures, short)
+                short += 1
                 where = f"{self.broker.host}:{self.broker.port}"
                 await pulse.away(sink, clock.now(), f"{where}: {error}"[:300])
-            if clock.monotonic() - started >= SETTLED:
-                pause = self.first_pause
             await clock.sleep(pause)
             pause = min(pause * 2, LONGEST)
 
     def _overflow(self) -> None:
         self.tally.refuse("qos0_overflow", "messages at QoS 0 came faster than they could be stored")
 
-    def _joined(self, link: Link) -> str:
-        """What there is to say about a new connection. Blocks; also a daemon that was away remembers its session."""
+    def _joined(self, link: Link) -> None:
+        """See whether a session was lost: ``_unsaid`` until it is told. Blocks; a daemon that was away remembers too."""
         session = {"client_id": self.broker.client_id, "host": self.broker.host, "port": self.broker.port}
         known = self._connected_before or self._had() == session
-        lost = known and not link.resumed and self.broker.keep > 0
+        if known and not link.resumed and self.broker.keep > 0:
+            self.lost_sessions += 1
+            self._unsaid = LOST
+            _LOG.warning("%s: %s", self.name, LOST)
         if self._state_file is not None and not self._connected_before:
             replace_file(self._state_file, orjson.dumps(session))
         self._connected_before = True
-        if not lost:
-            return ""
-        self.lost_sessions += 1
-        _LOG.warning("%s: %s", self.name, LOST)
-        return LOST
 
     def _had(self) -> object:
         """The session that an earlier daemon had; None when it is not known."""

@@ -141,6 +141,14 @@ class Link:
             if message.qos:
                 self._ack(message.mid, message.qos)
 
+    async def subscribe(self, filters: Sequence[str]) -> None:
+        """QoS 1, and retained messages only for a subscription that is new; raises ``LinkError`` when one is refused."""
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        for topic in filters:
+            for code in await self._client.subscribe(topic, options=options):
+                if (code if isinstance(code, int) else code.value) >= REFUSED:
+                    raise LinkError(f"the broker does not let us subscribe to {topic}: {code}")
+
     async def close(self) -> None:
         if self._next is not None:
             self._next.cancel()
@@ -148,10 +156,8 @@ class Link:
 
 
 @asynccontextmanager
-async def connected(
-    broker: Broker, filters: Sequence[str], dropped: Callable[[], None]
-) -> AsyncIterator[Link]:
-    """Connect, subscribe, and leave without ending the session. ``dropped`` is called for each message that did not
+async def connected(broker: Broker, dropped: Callable[[], None]) -> AsyncIterator[Link]:
+    """Connect, and leave without ending the session. ``dropped`` is called for each message that did not
     fit. Raises ``LinkError`` or ``SecretError``."""
     password = await asyncio.to_thread(broker.credentials.password)
     tls = await asyncio.to_thread(broker.tls.context) if broker.tls else None
@@ -161,7 +167,6 @@ async def connected(
     await _enter(client, hand)
     link = Link(hand.resumed, client, inbox, hand.ack)
     try:
-        await _subscribe(client, filters)
         yield link
     except aiomqtt.MqttError as error:
         raise LinkError(_sentence(error)) from None
@@ -224,15 +229,6 @@ async def _enter(client: aiomqtt.Client, hand: _Hand) -> None:
     except (aiomqtt.MqttError, ValueError) as error:
         hand.leave()
         raise LinkError(_sentence(error)) from None
-
-
-async def _subscribe(client: aiomqtt.Client, filters: Sequence[str]) -> None:
-    """QoS 1, and retained messages only for a subscription that is new; raises ``LinkError`` when one is refused."""
-    options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-    for topic in filters:
-        for code in await client.subscribe(topic, options=options):
-            if (code if isinstance(code, int) else code.value) >= REFUSED:
-                raise LinkError(f"the broker does not let us subscribe to {topic}: {code}")
 
 
 def _sentence(error: BaseException) -> str:

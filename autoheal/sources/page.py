@@ -131,10 +131,13 @@ def rate(selector: Selector, before: Reading, now: Reading) -> float | None:
 def share(part: Selector, whole: Selector, before: Reading, now: Reading) -> float | None:
     """Growth of one counter as a share of another's; None when the other did not grow.
 
-    A part that has no sample yet (no error ever happened) counts as zero as long as the whole is there.
+    A part that has no sample yet (no error ever happened) counts as zero as long as the whole is there; one that is
+    there and not a number is unknown.
     """
     total = increase(whole, before, now)
     if not total:
+        return None
+    if not all(math.isfinite(v) for page in (before, now) for v in page.values(part).values()):
         return None
     return min((increase(part, before, now) or 0.0) / total, 1.0)
 
@@ -147,7 +150,7 @@ def quantile(selector: Selector, q: float, before: Reading, now: Reading) -> flo
     new, old = _histograms(selector, now), _histograms(selector, before)
     if not new:
         picked = replace(selector, labels=selector.labels | {("quantile", f"{q:g}")})
-        values = (now.values(picked) or now.values(selector)).values()
+        values = (now.values(picked) or _own_values(selector, now)).values()
         return max((v for v in values if math.isfinite(v)), default=None)
     known = any(name == f"{selector.name}_bucket" for name, _ in before.samples)
     seen = [
@@ -157,6 +160,13 @@ def quantile(selector: Selector, q: float, before: Reading, now: Reading) -> flo
         and (grown := _between(buckets, old.get(labels), _begun_anew(selector.name, labels, before, now)))
     ]
     return _inside(_merged(seen), q) if seen else None
+
+
+def _own_values(selector: Selector, page: Reading) -> dict[Labels, float]:
+    """What is no quantile of a summary, or is the very one that the selector asks for: another one is no stand-in."""
+    asked = any(label == "quantile" for label, _ in selector.labels)
+    found = page.values(selector)
+    return found if asked else {own: v for own, v in found.items() if "quantile" not in dict(own)}
 
 
 def _histograms(selector: Selector, page: Reading) -> dict[Labels, dict[float, float]]:
@@ -203,7 +213,9 @@ def _merged(several: Iterable[dict[float, float]]) -> list[tuple[float, float]]:
 
 def _inside(buckets: list[tuple[float, float]], q: float) -> float | None:
     total = buckets[-1][1]
-    if total <= 0:
+    if total <= 0 or math.isinf(
+        buckets[0][0]
+    ):  # with only an edge at infinity nothing is known of where they lie
         return None
     wanted = q * total
     low, below = min(0.0, buckets[0][0]), 0.0

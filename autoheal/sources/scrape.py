@@ -124,7 +124,10 @@ class Scrape:
                 if size > LARGEST:
                     raise ValueError(f"is longer than {LARGEST >> 20} MiB")
                 parts.append(part)
-        return b"".join(parts), strict
+        body, framed = b"".join(parts), {"content-length", "transfer-encoding"} & set(answer.headers)
+        if not (strict or framed or body.endswith(b"\n") or not body):
+            raise ValueError("was cut off in the middle of a line")  # its last number would be a reset
+        return body, strict
 
     def compare(self, before: Reading | None, now: Reading, at: datetime) -> list[Metric]:
         """The metrics of a page and the one before it; what cannot be computed is left out."""

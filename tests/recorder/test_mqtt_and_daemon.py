@@ -72,6 +72,18 @@ async def test_a_broker_that_lets_nobody_in_is_said(tmp_path: Path) -> None:
         assert not await asyncio.to_thread(one.close, 0.2)
 
 
+async def test_a_record_that_no_message_holds_is_refused_and_its_neighbours_arrive(tmp_path: Path) -> None:
+    """The broker acknowledges it, and the daemon would never store it: it must not count as sent."""
+    async with stopping(server := Mosquitto.at(tmp_path)):
+        one = Recorder("fraud", version="v1", to=f"mqtt://127.0.0.1:{server.port}", every=0.02, timeout=3.0)
+        for name, size in (("a", 1), ("big", 1_500_000), ("b", 1)):
+            one.prediction(name, {"x": "y" * size}, "yes")
+        await asyncio.to_thread(one.close, 5.0)
+        said = one.stats()
+        assert (said.sent, said.refused, said.waiting) == (2, 1, 0), said
+        assert "1048576" in said.last_error
+
+
 @pytest.mark.timeout(90)
 def test_the_real_daemon_killed_in_the_middle(tmp_path: Path) -> None:
     place = Place(tmp_path)

@@ -1,0 +1,76 @@
+"""A connection that is made and lost at once, again and again: what was lost, and why, is told all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from autoheal.domain.names import Verdict
+from autoheal.sources.mqtt import Mqtt
+from tests.contracts.servers import Mosquitto, stopping
+from tests.sources.test_mqtt import TASKS, Broker, broker, running, up
+
+__all__ = ["broker"]
+
+
+async def test_a_lost_session_is_told_although_the_first_connection_broke(
+    tmp_path: Path, broker: Mosquitto, sink: Any
+) -> None:
+    """The broker forgot us; the connection on which it says so ends before we have subscribed."""
+    cut = False
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal cut
+        with contextlib.suppress(OSError):
+            theirs, ours = await asyncio.open_connection("127.0.0.1", broker.port)
+            ours.write(await reader.read(4096))
+            writer.write(await theirs.read(4096))
+            if cut:
+                cut = False
+                await reader.read(1)
+            else:
+                await asyncio.wait(
+                    [
+                        asyncio.ensure_future(_pass(reader, ours)),
+                        asyncio.ensure_future(_pass(theirs, writer)),
+                    ],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            ours.close()
+        writer.close()
+
+    server = await asyncio.start_server(between, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    one = Mqtt(
+        "mq", broker=Broker("127.0.0.1", port, "autoheal-mq"), tasks=TASKS, first_pause=0.05, beat=0.05
+    )
+    async with server, running(one, sink):
+        await up(sink)
+        await broker.stop()
+        await sink.until(lambda: sink.findings[-1].verdict is not Verdict.OK)
+        (tmp_path / "mosquitto.db").unlink(missing_ok=True)
+        cut = True
+        await broker.start()
+        await sink.until(lambda: sink.findings[-1].verdict is Verdict.OK)
+        assert not cut, "one connection was cut"
+        assert one.lost_sessions == 1
+        assert "no session" in sink.findings[-1].detail
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+
+
+async def test_two_with_one_client_id_are_told_and_a_breach(tmp_path: Path, sink: Any) -> None:
+    """Each connects and is thrown out by the other; each connection alone looks well."""
+    async with stopping(Mosquitto.at(tmp_path)) as server:
+        assert isinstance(server, Mosquitto)
+        to = Broker("127.0.0.1", server.port, "autoheal-same")
+        one, two = (Mqtt(n, broker=to, tasks=TASKS, first_pause=0.05, beat=0.05) for n in ("one", "two"))
+        async with running(one, sink), running(two, sink):
+            await sink.until(lambda: any(f.verdict is Verdict.BREACH for f in sink.findings), seconds=20)
