@@ -113,7 +113,7 @@ class Mqtt:
         while True:
             started = clock.monotonic()
             try:
-                async with connected(self.broker, self._overflow) as link:
+                async with connected(self.broker, self.tally.refuse) as link:
                     # First: the session begins with the connection, and is there the next time, whatever fails now.
                     await asyncio.to_thread(self._joined, link)
                     await link.subscribe(filters)
@@ -130,9 +130,6 @@ class Mqtt:
                 await pulse.away(sink, clock.now(), f"{where}: {error}"[:300])
             await clock.sleep(pause)
             pause = min(pause * 2, LONGEST)
-
-    def _overflow(self) -> None:
-        self.tally.refuse("qos0_overflow", "messages at QoS 0 came faster than they could be stored")
 
     def _joined(self, link: Link) -> None:
         """See whether a session was lost: ``_unsaid`` until it is told. Blocks; a daemon that was away remembers too."""

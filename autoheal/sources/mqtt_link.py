@@ -4,7 +4,8 @@ Called by ``mqtt``. aiomqtt 2 acknowledges on arrival, which would lose what a c
 commit; ``_manual`` therefore reaches for paho's public ``manual_ack_set`` and ``ack`` through aiomqtt's private
 ``_client``, and is the only place that does (aiomqtt 3 has manual acknowledgement of its own; a test fails when the
 attribute goes). What surprises: QoS 1 cannot overflow here, because the broker is told (Receive Maximum) how many
-unacknowledged messages we take; only QoS 0 can, and what is dropped of it is told.
+unacknowledged messages we take; only QoS 0 can, and what is dropped of it is told. A payload that nobody will read is let go when it comes, since all that is unacknowledged
+lies in memory while the store is away.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from autoheal.errors import AutohealError
+from autoheal.sources.payload import LARGEST
 from autoheal.sources.secret import Credentials, Tls
 
 #: A larger packet than this the broker does not send us.
@@ -67,9 +69,10 @@ class Message:
 
 
 class Inbox:
-    """The queue between paho and us: it outlives no connection, and what does not fit (QoS 0 only) goes to ``dropped``."""
+    """The queue between paho and us: it outlives no connection, ``refuse`` counts what is not kept: a QoS 0 message
+    without room, and the payload of one that is too long."""
 
-    def __init__(self, window: int, dropped: Callable[[], None]) -> None:
+    def __init__(self, window: int, refuse: Callable[[str, str], None]) -> None:
         self._queue: asyncio.Queue[aiomqtt.Message] | None = None
         inbox = self
 
@@ -79,8 +82,11 @@ class Inbox:
                 inbox._queue = self
 
             def put_nowait(self, item: aiomqtt.Message) -> None:
+                if len(item.payload) > LARGEST:
+                    refuse("too_large", f"a message of {len(item.payload)} bytes, {LARGEST} are read")
+                    item.payload = b""  # nothing to store, and still to be acknowledged
                 if item.qos == 0 and self.qsize() >= window:
-                    dropped()
+                    refuse("qos0_overflow", "messages at QoS 0 came faster than they could be stored")
                 else:
                     super().put_nowait(item)
 
@@ -156,12 +162,11 @@ class Link:
 
 
 @asynccontextmanager
-async def connected(broker: Broker, dropped: Callable[[], None]) -> AsyncIterator[Link]:
-    """Connect, and leave without ending the session. ``dropped`` is called for each message that did not
-    fit. Raises ``LinkError`` or ``SecretError``."""
+async def connected(broker: Broker, refuse: Callable[[str, str], None]) -> AsyncIterator[Link]:
+    """Connect, and leave without ending the session. ``refuse`` counts what ``Inbox`` does not keep. Raises ``LinkError`` or ``SecretError``."""
     password = await asyncio.to_thread(broker.credentials.password)
     tls = await asyncio.to_thread(broker.tls.context) if broker.tls else None
-    inbox = Inbox(broker.window, dropped)
+    inbox = Inbox(broker.window, refuse)
     client = _client(broker, password, tls, inbox)
     hand = _manual(client)
     await _enter(client, hand)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 from autoheal.domain.names import Verdict
 from autoheal.sources.mqtt import Mqtt
 from tests.contracts.servers import Mosquitto, stopping
-from tests.sources.test_mqtt import TASKS, Broker, broker, running, up
+from tests.sources.test_mqtt import (
+    PREDICTIONS,
+    TASKS,
+    Broker,
+    broker,
+    ids,
+    publish,
+    rows,
+    running,
+    source,
+    up,
+)
 
 __all__ = ["broker"]
 
@@ -74,3 +86,30 @@ async def test_two_with_one_client_id_are_told_and_a_breach(tmp_path: Path, sink
         one, two = (Mqtt(n, broker=to, tasks=TASKS, first_pause=0.05, beat=0.05) for n in ("one", "two"))
         async with running(one, sink), running(two, sink):
             await sink.until(lambda: any(f.verdict is Verdict.BREACH for f in sink.findings), seconds=20)
+
+
+async def test_messages_that_nobody_will_read_take_no_memory_while_the_store_is_away(
+    broker: Mosquitto, sink: Any
+) -> None:
+    """At 4 MiB each, what may be unacknowledged would be a gigabyte."""
+    free = asyncio.Event()
+
+    class Stuck:
+        report = sink.report
+
+        async def __call__(self, records: Any, batch: Any = None) -> Any:
+            await free.wait()
+            return await sink(records, batch)
+
+    async with running(source(broker), Stuck()) as one:
+        await up(sink)
+        tracemalloc.start()
+        try:
+            await publish(broker, *rows(1), *[(PREDICTIONS, b"x" * 3_000_000)] * 20, *rows(2))
+            await sink.until(lambda: one.tally.refused["too_large"] == 20)
+            assert tracemalloc.get_traced_memory()[0] < 20_000_000
+        finally:
+            tracemalloc.stop()
+        free.set()
+        await sink.until(lambda: ids(sink) == [1, 2])
+    assert one.tally.refused.total() == 20
