@@ -4,8 +4,8 @@ Called by ``mqtt``. aiomqtt 2 acknowledges on arrival, which would lose what a c
 commit; ``_manual`` therefore reaches for paho's public ``manual_ack_set`` and ``ack`` through aiomqtt's private
 ``_client``, and is the only place that does (aiomqtt 3 has manual acknowledgement of its own; a test fails when the
 attribute goes). What surprises: QoS 1 cannot overflow here, because the broker is told (Receive Maximum) how many
-unacknowledged messages we take; only QoS 0 can, and what is dropped of it is told. A payload that nobody will read is let go when it comes, since all that is unacknowledged
-lies in memory while the store is away.
+unacknowledged messages we take; only QoS 0 can, and what is dropped of it is told. A payload that nobody will read is let
+go when it comes, since all that is unacknowledged lies in memory while the store is away.
 """
 
 from __future__ import annotations

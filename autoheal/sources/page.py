@@ -213,9 +213,8 @@ def _merged(several: Iterable[dict[float, float]]) -> list[tuple[float, float]]:
 
 def _inside(buckets: list[tuple[float, float]], q: float) -> float | None:
     total = buckets[-1][1]
-    if total <= 0 or math.isinf(
-        buckets[0][0]
-    ):  # with only an edge at infinity nothing is known of where they lie
+    # With only an edge at infinity nothing is known of where they lie.
+    if total <= 0 or math.isinf(buckets[0][0]):
         return None
     wanted = q * total
     low, below = min(0.0, buckets[0][0]), 0.0
