@@ -84,7 +84,7 @@ class Scrape:
             started, now = clock.monotonic(), None
             try:
                 now = await self._page(http, clock)
-                if found := self.compare(before, now, clock.now()):
+                if found := await asyncio.to_thread(self.compare, before, now, clock.now()):
                     await sink(found)
             except (HTTPError, ValueError, OSError, AutohealError) as error:
                 before = before if now else None  # what could not be stored is part of the next interval
