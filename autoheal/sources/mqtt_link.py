@@ -11,12 +11,11 @@ go when it comes, since all that is unacknowledged lies in memory while the stor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -27,6 +26,9 @@ from autoheal.errors import AutohealError
 from autoheal.sources.payload import LARGEST
 from autoheal.sources.secret import Credentials, Tls
 
+T = TypeVar("T")
+#: Seconds that a polite end of a connection may take.
+LEAVING = 2.0
 #: A larger packet than this the broker does not send us.
 LARGEST_PACKET = 4 * 1024 * 1024
 #: Payload bytes after which a batch is full.
@@ -102,11 +104,12 @@ class Inbox:
 
 @dataclass(slots=True)
 class _Hand:
-    """What ``_manual`` took hold of: paho's acknowledgement, disconnect and socket, and whether the session went on."""
+    """What ``_manual`` took hold of: paho's acknowledgement and disconnect; whether a socket was ever opened, and whether the
+    session went on."""
 
     ack: Callable[[int, int], Any]
     leave: Callable[[], Any]
-    socket: Callable[[], Any]
+    opened: bool = False
     resumed: bool = False
 
 
@@ -151,7 +154,7 @@ class Link:
         """QoS 1, and retained messages only for a subscription that is new; raises ``LinkError`` when one is refused."""
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         for topic in filters:
-            for code in await self._client.subscribe(topic, options=options):
+            for code in await _alone(self._client.subscribe(topic, options=options)):
                 if (code if isinstance(code, int) else code.value) >= REFUSED:
                     raise LinkError(f"the broker does not let us subscribe to {topic}: {code}")
 
@@ -177,23 +180,49 @@ async def connected(broker: Broker, refuse: Callable[[str, str], None]) -> Async
         raise LinkError(_sentence(error)) from None
     finally:
         await link.close()
-        # A broken connection cannot be left politely, and that must not hide why we leave (a cancellation above all).
-        with contextlib.suppress(aiomqtt.MqttError):
-            await client.__aexit__(None, None, None)
+        await _left(client)
+
+
+async def _left(client: aiomqtt.Client) -> None:
+    """Leave, as politely as that is quickly done: a broken connection cannot be, and that must not hide why we leave (a
+    cancellation above all), nor hold up who waits for it."""
+    leaving = asyncio.ensure_future(client.__aexit__(None, None, None))
+    try:
+        await asyncio.wait({leaving}, timeout=LEAVING)
+    finally:
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+
+
+async def _alone(work: Coroutine[Any, Any, T]) -> T:
+    """``work`` in a task of its own. aiomqtt waits with ``asyncio.wait_for``, which in Python 3.11 forgets a cancellation that
+    comes together with the answer; whoever stops us would then wait for ever."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task})
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return task.result()
 
 
 def _manual(client: aiomqtt.Client) -> _Hand:
     """The only use of aiomqtt's private parts: its paho client, of which everything used is public."""
     paho = client._client  # noqa: SLF001 - aiomqtt 2 has no manual acknowledgement; see the module's first lines
     paho.manual_ack_set(True)
-    hand = _Hand(paho.ack, paho.disconnect, paho.socket)
-    theirs: Any = paho.on_connect
+    hand = _Hand(paho.ack, paho.disconnect)
+    connect: Any = paho.on_connect
+    socket_open: Any = paho.on_socket_open
 
     def on_connect(client: Any, userdata: Any, flags: Any, *rest: Any) -> None:
         hand.resumed = bool(flags.session_present)
-        theirs(client, userdata, flags, *rest)
+        connect(client, userdata, flags, *rest)
 
-    paho.on_connect = on_connect
+    def on_socket_open(client: Any, userdata: Any, socket: Any) -> None:
+        hand.opened = True
+        socket_open(client, userdata, socket)
+
+    paho.on_connect, paho.on_socket_open = on_connect, on_socket_open
     return hand
 
 
@@ -219,13 +248,13 @@ def _client(broker: Broker, password: str | None, tls: ssl.SSLContext | None, in
 
 
 async def _enter(client: aiomqtt.Client, hand: _Hand) -> None:
-    """Connect. aiomqtt does it in a thread that cannot be cancelled, so whoever is cancelled waits for its end (but not
-    for the broker's answer)."""
+    """Connect. aiomqtt does it in a thread that cannot be cancelled, so whoever is cancelled waits for its end: an open socket.
+    Not for the broker's answer, which never comes when it closes the socket at once."""
     connecting = asyncio.ensure_future(client.__aenter__())
     try:
         await asyncio.shield(connecting)
     except asyncio.CancelledError:
-        while not connecting.done() and hand.socket() is None:
+        while not (connecting.done() or hand.opened):
             await asyncio.wait({connecting}, timeout=0.05)
         connecting.cancel()
         await asyncio.gather(connecting, return_exceptions=True)

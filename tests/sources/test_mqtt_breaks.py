@@ -8,6 +8,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+from autoheal.clock import SystemClock
 from autoheal.domain.names import Verdict
 from autoheal.sources.mqtt import Mqtt
 from tests.contracts.servers import Mosquitto, stopping
@@ -113,3 +114,23 @@ async def test_messages_that_nobody_will_read_take_no_memory_while_the_store_is_
         free.set()
         await sink.until(lambda: ids(sink) == [1, 2])
     assert one.tally.refused.total() == 20
+
+
+async def test_a_source_ends_at_once_when_the_broker_closed_before_it_answered(sink: Any) -> None:
+    closed = asyncio.Event()
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+        closed.set()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    one = Mqtt("one", broker=Broker("127.0.0.1", port, "autoheal-one"), tasks=TASKS, first_pause=0.05)
+    async with server:
+        run = asyncio.create_task(one.run(sink, SystemClock()))
+        await closed.wait()
+        await asyncio.sleep(0.2)  # paho hears of it
+        run.cancel()
+        done, _ = await asyncio.wait({run}, timeout=4)
+        assert done
