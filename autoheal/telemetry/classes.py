@@ -38,7 +38,7 @@ class Classes:
         if seats is None:
             found = db.execute("SELECT class FROM class_seats WHERE model = ?", (model,))
             seats = self._seats[model] = {name for (name,) in found}
-        for name in (*self._wanted.pop(model, ()), *names):
+        for name in (*self._wanted.get(model, ()), *names):
             if len(seats) >= MOST_CLASSES:
                 break
             if name not in seats:

@@ -13,6 +13,7 @@ import pytest
 
 from autoheal.clock import VirtualClock
 from autoheal.domain.names import Version
+from autoheal.errors import StoreError
 from autoheal.monitors.view import View
 from autoheal.telemetry import (
     Outcome,
@@ -150,3 +151,27 @@ async def test_scores_counted_before_any_reference_are_known_to_the_first(opened
         fact = found[f"performance/{metric}"]
         assert fact.n == 300
         assert abs(fact.value - value) <= fact.error < 1e-5
+
+
+async def test_a_transaction_that_failed_costs_the_classes_of_the_reference_no_seat(
+    opened: Opened, make: Any, tmp_path: Path
+) -> None:
+    past = {"temp": [1.0] * 400, "season": ["a"] * 400}
+    judged = build_performance(make.loans.task, ["no", "yes"] * 200, ["no", "yes"] * 200)
+    telemetry = await opened()
+    await telemetry.ingest([row(make, i, said=f"c{i}") for i in range(80)])
+    seen(telemetry, make, load_reference(build_reference(make.loans.features, past, judged)))
+    labels = [Outcome(make.loans.name, f"r{i}", make.start + 9, f"c{i}") for i in range(80)]
+    with sqlite3.connect(tmp_path / "telemetry.db") as other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON class_seats WHEN NEW.class = 'c5' BEGIN SELECT RAISE(FAIL, 'full'); END"
+        )
+    with pytest.raises(StoreError):
+        await telemetry.ingest(labels)
+    with sqlite3.connect(tmp_path / "telemetry.db") as other:
+        other.execute("DROP TRIGGER full")
+    await telemetry.ingest(labels)
+    seats = {name for (name,) in other.execute("SELECT class FROM class_seats")}
+    other.close()
+    assert {"no", "yes"} < seats
+    assert len(seats) == MOST_CLASSES

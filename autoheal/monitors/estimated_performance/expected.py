@@ -1,8 +1,8 @@
 """What each answer's loss is expected to be, from what was learned on held-out rows. Pure.
 
-Classes (CBPE): the calibrated chance that the decision is wrong, by the ratio that makes it right on the held-out rows. Numbers (direct loss estimation): the mean error of
-held-out answers of the same size, so it sees only what moves with the prediction itself. Both assume that the truth
-given the answer is as it was: blind to concept drift, by construction.
+Classes (CBPE): the calibrated chance that the decision is wrong, times the ratio that makes it right on the held-out
+rows. Numbers (direct loss estimation): the mean error of held-out answers of the same size, so it sees only what moves
+with the prediction itself. Both assume that the truth given the answer is as it was: blind to concept drift, by construction.
 """
 
 from __future__ import annotations
